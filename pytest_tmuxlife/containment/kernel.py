@@ -1,0 +1,78 @@
+"""The few system calls that Python does not wrap, and pidfds.
+
+Runs in the helpers too, so it imports the standard library only, and
+little of that.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def _prctl(option: int, argument: int | bytes) -> int:
+    # pytest's side never comes here, and saves the import.
+    import ctypes
+
+    return int(ctypes.CDLL(None).prctl(option, argument, 0, 0, 0))
+
+
+def become_subreaper() -> bool:
+    """Have orphans below this process re-parented to it, not to init.
+
+    Returns False where the kernel refuses. Not inherited by children.
+
+    Source: PR_SET_CHILD_SUBREAPER(2const), Linux 3.4.
+    """
+    return _prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+
+
+def set_name(name: str) -> None:
+    """Set the name that ps shows for this process, at most 15 bytes."""
+    _prctl(PR_SET_NAME, name.encode()[:15])
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A pidfd of *pid*, closed at exec; None if there is no such process.
+
+    Raises:
+        OSError: The kernel or a sandbox does not let us have one.
+
+    Source: pidfd_open(2), Linux 5.3.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
+def send_signal(pidfd: int, number: int) -> bool:
+    """Send a signal by pidfd. False if the process is gone already.
+
+    Raises:
+        PermissionError: It belongs to another user.
+    """
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for_wakeup(wakeup: int, seconds: float) -> None:
+    """Wait so long, or until a signal has written to *wakeup*; takes that in."""
+    poller = select.poll()
+    poller.register(wakeup, select.POLLIN)
+    if poller.poll(max(1, int(seconds * 1000))):
+        os.read(wakeup, 4096)
+
+
+def has_exited(pidfd: int, timeout: float = 0.0) -> bool:
+    """True if the process of *pidfd* exits within *timeout* seconds."""
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(max(0, round(timeout * 1000))))

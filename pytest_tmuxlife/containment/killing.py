@@ -1,0 +1,125 @@
+"""Ending processes that are proven to be ours: the ladder of TERM and KILL.
+
+Runs in the helpers. A signal goes to a pidfd, and a pidfd counts as ours
+once its process was seen as child of a process that is ours: from then on
+a reused pid cannot bring a stranger in.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+
+from pytest_tmuxlife.containment import kernel, procfs
+
+# Passes of the KILL loop that may find the same processes before it pauses.
+_PAUSE = 0.001
+_LONG_PAUSE = 0.01
+
+
+def open_descendants(
+    root: int, skip: Iterable[int] = (), *, also: Iterable[int] = ()
+) -> list[tuple[int, int]]:
+    """(pid, pidfd) of everything below *root*, parents before children.
+
+    Args:
+        root: This process, or one that is held by a pidfd.
+        skip: Pids left out together with all below them.
+        also: Further roots, each held by a pidfd of the caller.
+
+    The caller closes the pidfds.
+    """
+    opened: list[tuple[int, int]] = []
+    seen = {root, *skip, *also}
+    queue = [root, *also]
+    for parent in queue:
+        for pid in procfs.children(parent):
+            if pid in seen:
+                continue
+            pidfd = kernel.open_pidfd(pid)
+            if pidfd is None:
+                continue
+            now = procfs.stat(pid)
+            # An orphan has moved up to the root since its parent was listed.
+            if now is None or now.ppid not in (parent, root):
+                os.close(pidfd)
+                continue
+            seen.add(pid)
+            opened.append((pid, pidfd))
+            queue.append(pid)
+    return opened
+
+
+def signal_descendants(
+    root: int,
+    numbers: Iterable[int],
+    skip: Iterable[int] = (),
+    *,
+    also: Iterable[int] = (),
+) -> list[int]:
+    """Send *numbers* to everything below *root*; return the pids reached."""
+    reached = []
+    for pid, pidfd in open_descendants(root, skip, also=also):
+        try:
+            delivered = [kernel.send_signal(pidfd, number) for number in numbers]
+            if all(delivered):
+                reached.append(pid)
+        except PermissionError:
+            # Another user's: it stays, and is reported as what stayed.
+            continue
+        finally:
+            os.close(pidfd)
+    return reached
+
+
+def end_descendants(
+    root: int,
+    is_empty: Callable[[], bool],
+    pause: Callable[[float], None],
+    *,
+    term_grace: float,
+    limit: float,
+    skip: Iterable[int] = (),
+    also: Iterable[int] = (),
+) -> bool:
+    """CONT and TERM to all, a wait, then KILL until nothing is left.
+
+    KILL at once would itself leak: programs remove shared memory and lock
+    files on TERM.
+
+    Args:
+        root: This process, a child subreaper.
+        is_empty: Reaps what has exited; True when nothing is left.
+        pause: Waits up to so many seconds, less if a child exits.
+        term_grace: Seconds between TERM and KILL.
+        limit: Seconds for the KILL loop.
+        skip: Pids to spare, with all below them.
+        also: Further roots, each held by a pidfd of the caller.
+
+    Returns:
+        True if nothing is left; False if *limit* ran out (another user's
+        process, or one in an uninterruptible wait).
+    """
+    if is_empty():
+        return True
+    signal_descendants(root, (signal.SIGTERM, signal.SIGCONT), skip, also=also)
+    deadline = time.monotonic() + term_grace
+    while not is_empty():
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            break
+        pause(min(remaining, _LONG_PAUSE))
+    deadline = time.monotonic() + limit
+    before: list[int] = []
+    while not is_empty():
+        if time.monotonic() > deadline:
+            return False
+        now = signal_descendants(root, (signal.SIGKILL,), skip, also=also)
+        # What re-forks is outrun only without a pause; what is merely slow
+        # to die shows up again under the same pid.
+        if now == before:
+            pause(_PAUSE)
+        before = now
+    return True

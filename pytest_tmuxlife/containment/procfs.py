@@ -1,0 +1,187 @@
+"""Reading /proc, without judging what is read.
+
+Runs in the helpers too. Each reader returns None, or nothing, for a process
+that is gone or not ours to look at. Text is decoded with surrogateescape:
+command lines and paths are bytes to the kernel.
+
+Source: proc_pid_stat(5), proc_pid_status(5), proc_tid_children(5).
+"""
+
+from __future__ import annotations
+
+import os
+
+# Kernels without CONFIG_PROC_CHILDREN do not.
+_SHOWS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+_GONE = (FileNotFoundError, ProcessLookupError, PermissionError, NotADirectoryError)
+_READ = 16384
+_SHORT = 2048
+
+
+def read_bytes(path: str) -> bytes | None:
+    """The file's content; None if it is gone or may not be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except _GONE:
+        return None
+    try:
+        content = os.read(fd, _READ)
+        # What fits into one page comes whole: no second read for the end.
+        while content and len(content) >= _SHORT:
+            more = os.read(fd, _READ)
+            if not more:
+                break
+            content += more
+        return content
+    except (ProcessLookupError, PermissionError):
+        return None
+    finally:
+        os.close(fd)
+
+
+class Stat:
+    """One line of /proc/PID/stat, the fields that we use."""
+
+    __slots__ = (
+        "comm",
+        "foreground_group",
+        "pgid",
+        "pid",
+        "ppid",
+        "sid",
+        "start_ticks",
+        "state",
+        "threads",
+        "tty",
+    )
+
+    def __init__(self, line: bytes) -> None:
+        # The name may hold blanks and parentheses: the last ")" ends it.
+        opening, closing = line.index(b"("), line.rindex(b")")
+        fields = line[closing + 2 :].split()
+        self.pid = int(line[:opening])
+        self.comm = line[opening + 1 : closing].decode("utf-8", "surrogateescape")
+        self.state = fields[0].decode()
+        self.ppid = int(fields[1])
+        self.pgid = int(fields[2])
+        self.sid = int(fields[3])
+        self.tty = int(fields[4])
+        self.foreground_group = int(fields[5])
+        self.threads = int(fields[17])
+        self.start_ticks = int(fields[19])
+
+
+def stat(pid: int) -> Stat | None:
+    """What /proc/PID/stat says, or None."""
+    line = read_bytes(f"/proc/{pid}/stat")
+    return Stat(line) if line else None
+
+
+def start_ticks(pid: int) -> int | None:
+    """Start time in clock ticks since boot: with the pid, a weak identity."""
+    found = stat(pid)
+    return found.start_ticks if found else None
+
+
+def status(pid: int) -> dict[str, str]:
+    """The lines of /proc/PID/status by name; empty if it is gone."""
+    content = read_bytes(f"/proc/{pid}/status")
+    if content is None:
+        return {}
+    pairs = (
+        line.split(":\t", 1) for line in content.decode("utf-8", "replace").split("\n")
+    )
+    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
+
+
+def _split_zero(content: bytes | None) -> list[str]:
+    if not content:
+        return []
+    return [
+        part.decode("utf-8", "surrogateescape")
+        for part in content.rstrip(b"\0").split(b"\0")
+    ]
+
+
+def command_line(pid: int) -> list[str]:
+    """Its arguments; empty for a zombie."""
+    return _split_zero(read_bytes(f"/proc/{pid}/cmdline"))
+
+
+def environment(pid: int) -> dict[str, str]:
+    """The environment it was started with."""
+    entries = _split_zero(read_bytes(f"/proc/{pid}/environ"))
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
+def link(path: str) -> str | None:
+    """Where a link of /proc points, or None."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
+def children(pid: int, threads: int = 0) -> list[int]:
+    """Pids of the living and unreaped children of all its threads.
+
+    Args:
+        pid: The process.
+        threads: How many it has, if that is known: one need not be listed.
+    """
+    if threads == 1:
+        names = [str(pid)]
+    else:
+        try:
+            names = os.listdir(f"/proc/{pid}/task")
+        except _GONE:
+            return []
+    pids: list[int] = []
+    for name in names:
+        line = read_bytes(f"/proc/{pid}/task/{name}/children")
+        if line:
+            pids += [int(word) for word in line.split()]
+    return pids if pids or _SHOWS_CHILDREN else _children_by_scan(pid)
+
+
+def _children_by_scan(parent: int) -> list[int]:
+    return [pid for pid in all_pids() if (s := stat(pid)) and s.ppid == parent]
+
+
+def is_below(pid: int, root: int) -> bool:
+    """*root* is an ancestor of *pid*, which the caller holds by a pidfd."""
+    while pid > 1 and (now := stat(pid)) is not None:
+        if now.ppid == root:
+            return True
+        pid = now.ppid
+    return False
+
+
+def all_pids() -> list[int]:
+    """Every process that /proc shows."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def descendants(root: int) -> list[tuple[int, int]]:
+    """(pid, parent) of everything below *root*, parents before children."""
+    found: list[tuple[int, int]] = []
+    seen = {root}
+    queue = [root]
+    for parent in queue:
+        for pid in children(parent):
+            if pid not in seen:
+                seen.add(pid)
+                found.append((pid, parent))
+                queue.append(pid)
+    return found
+
+
+def boot_id() -> str:
+    """Changes with each boot, so that a pid of an earlier one is not believed."""
+    content = read_bytes("/proc/sys/kernel/random/boot_id")
+    return content.decode().strip() if content else ""
+
+
+def pid_namespace() -> str:
+    """Names the PID namespace in which our pids have a meaning."""
+    return link("/proc/self/ns/pid") or ""

@@ -1,0 +1,369 @@
+"""The supervisor: holds one tmux server and everything that comes of it.
+
+A process of its own, forked by the reaper. It is a child subreaper, so
+whatever daemonizes below it becomes its child, and `waitpid` saying ECHILD
+means that nothing is left. It runs the tmux clients too: pytest itself never
+has a child of ours. When pytest or the reaper dies, it ends all it holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import socket
+import time
+from typing import Any, NoReturn
+
+from pytest_tmuxlife.containment import kernel, killing, procfs, wire
+from pytest_tmuxlife.containment.files import (
+    remove_run_if_done,
+    remove_tree,
+    write_record,
+)
+from pytest_tmuxlife.containment.jobs import Job
+
+# When pytest is gone there is nobody left to wait for.
+ORPHANED_TERM_GRACE = 0.3
+ORPHANED_KILL_LIMIT = 2.0
+_STATUSES_KEPT = 256
+
+
+class Ending:
+    """A request to end the server that is still waiting for its answer."""
+
+    __slots__ = ("deadline", "kill_server_at", "release", "request", "server_killed")
+
+    def __init__(
+        self, request: int, deadline: float, kill_server_at: float, release: bool
+    ) -> None:
+        self.release = release
+        self.request = request
+        self.deadline = deadline
+        self.kill_server_at = kill_server_at
+        self.server_killed = False
+
+
+class Supervisor:
+    """The event loop of the process, and what it knows."""
+
+    def __init__(
+        self,
+        control: socket.socket,
+        pytest_pidfd: int,
+        reaper_pidfd: int,
+        wakeup: int,
+        directory: str,
+        mark: str,
+    ) -> None:
+        self.control = control
+        self.pytest_pidfd = pytest_pidfd
+        self.reaper_pidfd = reaper_pidfd
+        self.wakeup = wakeup
+        self.directory = directory
+        self.mark = mark
+        self.inbox = wire.Inbox()
+        self.jobs: dict[int, Job] = {}
+        self.server_pid = 0
+        self.server_pidfd = -1
+        self.statuses: dict[int, int] = {}
+        self.ending: Ending | None = None
+        self.finished = False
+        self.is_orphaned = False
+        self.poller = select.poll()
+        for fd in (control.fileno(), pytest_pidfd, reaper_pidfd, wakeup):
+            self.poller.register(fd, select.POLLIN)
+
+    # -- the loop ---------------------------------------------------------
+
+    def run(self) -> NoReturn:
+        """Serve requests until told to finish, or until pytest is gone."""
+        self.reply(0, {"pid": os.getpid()})
+        while not self.finished:
+            ready = dict(self.poller.poll(self.poll_timeout()))
+            if self.pytest_pidfd in ready or self.reaper_pidfd in ready:
+                self.end_everything()
+            for job in list(self.jobs.values()):
+                job.transfer(ready, self.poller)
+            if self.wakeup in ready:
+                os.read(self.wakeup, 4096)
+                self.reap()
+            if self.control.fileno() in ready:
+                self.receive()
+            self.check_deadlines()
+        os._exit(0)
+
+    def poll_timeout(self) -> int | None:
+        """Milliseconds until the next deadline; None without one."""
+        deadlines = [job.deadline for job in self.jobs.values()]
+        if self.ending is not None:
+            deadlines.append(self.ending.deadline)
+            if not self.ending.server_killed:
+                deadlines.append(self.ending.kill_server_at)
+        if not deadlines:
+            return None
+        return max(0, int((min(deadlines) - time.monotonic()) * 1000) + 1)
+
+    def check_deadlines(self) -> None:
+        """Act on each time limit that has run out."""
+        now = time.monotonic()
+        for job in list(self.jobs.values()):
+            if now >= job.deadline and not job.timed_out:
+                job.timed_out = True
+                self.kill_job(job)
+        ending = self.ending
+        if ending is None:
+            return
+        if now >= ending.kill_server_at and not ending.server_killed:
+            ending.server_killed = True
+            if self.server_pidfd >= 0:
+                kernel.send_signal(self.server_pidfd, signal.SIGKILL)
+        if now >= ending.deadline:
+            self.ending = None
+            self.reply(ending.request, self.state(empty=False))
+
+    # -- children ---------------------------------------------------------
+
+    def reap(self) -> bool:
+        """Reap all that exited; True when nothing at all is left (ECHILD)."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                self.note_empty()
+                return True
+            if pid == 0:
+                return False
+            self.note_exit(pid, os.waitstatus_to_exitcode(status))
+
+    def note_exit(self, pid: int, exit_code: int) -> None:
+        """Answer for a client; remember the status of anything else."""
+        job = self.jobs.pop(pid, None)
+        if job is not None:
+            self.reply(job.request, job.result(exit_code, self.poller))
+            if job.is_server_start:
+                self.adopt_server(job)
+            return
+        if len(self.statuses) >= _STATUSES_KEPT:
+            self.statuses.clear()
+        self.statuses[pid] = exit_code
+        if pid == self.server_pid and self.server_pidfd >= 0:
+            os.close(self.server_pidfd)
+            self.server_pidfd = -1
+
+    def note_empty(self) -> None:
+        """Nothing is left: answer who waits for that."""
+        if self.ending is not None:
+            ending, self.ending = self.ending, None
+            self.answer_empty(ending.request, ending.release)
+
+    def kill_job(self, job: Job) -> None:
+        """End a client with all below it."""
+        # Unreaped, so its pid is still its own.
+        pidfd = kernel.open_pidfd(job.pid)
+        if pidfd is None:
+            return
+        killing.signal_descendants(job.pid, (signal.SIGKILL,))
+        kernel.send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+
+    def adopt_server(self, job: Job) -> None:
+        """Hold the server that a client has started, by a pidfd."""
+        first = job.output.split(b" ", 1)[0]
+        if not first.isdigit():
+            return
+        pid = int(first)
+        pidfd = kernel.open_pidfd(pid)
+        if pidfd is None:
+            return
+        # What a client prints is no proof: only what is below us is ours.
+        if not procfs.is_below(pid, os.getpid()):
+            os.close(pidfd)
+            return
+        self.server_pid, self.server_pidfd = pid, pidfd
+        self.record()
+
+    def record(self) -> None:
+        """Write down who we are, for a run that finds this after a crash."""
+        me = os.getpid()
+        write_record(
+            self.directory + "/record",
+            {
+                "supervisor": f"{me} {procfs.start_ticks(me)}",
+                "server": f"{self.server_pid} {procfs.start_ticks(self.server_pid)}",
+                "mark": self.mark,
+            },
+        )
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until a child exits."""
+        kernel.wait_for_wakeup(self.wakeup, seconds)
+
+    def end_children(
+        self, term_grace: float, limit: float, spare: frozenset[int] = frozenset()
+    ) -> bool:
+        """The killing ladder on all that is here, but for what to *spare*.
+
+        True if nothing else is left.
+        """
+
+        def is_empty() -> bool:
+            return self.reap() or spare.issuperset(procfs.children(os.getpid()))
+
+        return killing.end_descendants(
+            os.getpid(),
+            is_empty if spare else self.reap,
+            self.pause,
+            term_grace=term_grace,
+            limit=limit,
+            skip=spare,
+        )
+
+    def end_everything(self) -> NoReturn:
+        """Nobody is left to talk to: end all, remove the directory, exit."""
+        self.is_orphaned = True
+        self.end_children(ORPHANED_TERM_GRACE, ORPHANED_KILL_LIMIT)
+        remove_tree(self.directory)
+        if kernel.has_exited(self.reaper_pidfd):
+            remove_run_if_done(os.path.dirname(self.directory))
+        os._exit(3)
+
+    # -- requests ---------------------------------------------------------
+
+    def receive(self) -> None:
+        """Carry out what pytest asks for; end all if it has hung up."""
+        try:
+            data = self.control.recv(wire.MAX_CHUNK)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.end_everything()
+        for request, operation, arguments in self.inbox.feed(data):
+            getattr(self, "do_" + operation)(request, **arguments)
+
+    def reply(self, request: int, answer: dict[str, Any]) -> None:
+        """Send an answer; end all if nobody takes it."""
+        if self.is_orphaned:
+            # What is ended now has not ended by itself: better no answer.
+            return
+        try:
+            self.control.sendall(wire.pack((request, answer)))
+        except (BrokenPipeError, ConnectionResetError):
+            self.end_everything()
+
+    def state(self, *, empty: bool) -> dict[str, Any]:
+        """What is held now, as an answer."""
+        return {
+            "empty": empty,
+            "children": [] if empty else procfs.children(os.getpid()),
+            "server": self.server_pidfd >= 0,
+            "statuses": self.statuses,
+        }
+
+    def do_run(
+        self,
+        request: int,
+        *,
+        argv: list[bytes],
+        env: dict[bytes, bytes],
+        stdin: bytes,
+        timeout: float,
+        starts_server: bool,
+    ) -> None:
+        """Run one tmux client; answers with its status and what it printed."""
+        try:
+            job = Job.start(request, argv, env, stdin, timeout, self.poller)
+        except (OSError, ValueError) as error:
+            # ValueError: a NUL in a word.
+            code = getattr(error, "errno", None) or errno.EINVAL
+            self.reply(request, {"error": code})
+            return
+        job.is_server_start = starts_server
+        self.jobs[job.pid] = job
+
+    def do_abandon(self, request: int, *, which: int) -> None:
+        """End the client of a request that nobody waits for any more."""
+        for job in self.jobs.values():
+            if job.request == which:
+                self.kill_job(job)
+        if self.ending is not None and self.ending.request == which:
+            self.ending = None
+        self.reply(request, {})
+
+    def answer_empty(self, request: int, release: bool) -> None:
+        """Nothing is left; with *release* the directory is not needed either."""
+        self.reply(request, self.state(empty=True))
+        if release:
+            # After the answer: whoever asks for another server waits for it.
+            remove_tree(self.directory)
+
+    def do_end(
+        self,
+        request: int,
+        *,
+        grace: float,
+        server_limit: float,
+        signal_server: bool,
+        release: bool,
+    ) -> None:
+        """TERM to the server (what kill-server does), then wait for ECHILD."""
+        if self.reap():
+            self.answer_empty(request, release)
+            return
+        if signal_server and self.server_pidfd >= 0:
+            # A stopped server would keep the TERM pending for ever.
+            kernel.send_signal(self.server_pidfd, signal.SIGTERM)
+            kernel.send_signal(self.server_pidfd, signal.SIGCONT)
+        now = time.monotonic()
+        self.ending = Ending(request, now + grace, now + server_limit, release)
+
+    def do_look(self, request: int) -> None:
+        """Is anything left? One waitid; costs nothing with the host's size."""
+        self.reply(request, self.state(empty=self.reap()))
+
+    def do_kill(
+        self, request: int, *, term_grace: float, kill_limit: float, spare: list[int]
+    ) -> None:
+        """The ladder, for what the verdict has described."""
+        empty = self.end_children(term_grace, kill_limit, frozenset(spare))
+        self.reply(request, self.state(empty=empty))
+
+    def do_renew(self, request: int, *, directory: str, mark: str) -> None:
+        """Hold another server, now that nothing is left of the one before."""
+        if self.jobs or not self.reap():
+            raise RuntimeError("asked to hold another server while it holds one")
+        self.directory, self.mark = directory, mark
+        self.server_pid = 0
+        self.statuses.clear()
+        os.mkdir(directory, 0o700)
+        self.record()
+        self.reply(request, {"pid": os.getpid()})
+
+    def do_finish(self, request: int) -> None:
+        """Remove the directory and exit; what is kept goes to the reaper."""
+        remove_tree(self.directory)
+        self.finished = True
+        self.reply(request, {})
+
+
+def supervise(
+    control: socket.socket,
+    pytest_pidfd: int,
+    reaper_pidfd: int,
+    directory: str,
+    mark: str,
+) -> NoReturn:
+    """Be a supervisor; the calling process is a fresh fork of the reaper."""
+    kernel.set_name("tmuxlife-superv")
+    if not kernel.become_subreaper():
+        os._exit(4)
+    os.mkdir(directory, 0o700)
+    read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    supervisor = Supervisor(
+        control, pytest_pidfd, reaper_pidfd, read_end, directory, mark
+    )
+    supervisor.record()
+    supervisor.run()
