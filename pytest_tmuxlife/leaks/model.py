@@ -1,0 +1,98 @@
+"""What a verdict is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pytest_tmuxlife.containment.processes import ProcessInfo, ProcessTree
+
+Kind = Literal[
+    "process", "zombie", "descriptor", "socket", "shared memory", "tmux server"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """An open descriptor of a survivor that is worth naming.
+
+    Attributes:
+        number: The descriptor.
+        mode: ``r``, ``w`` or ``rw``.
+        target: The path, or what it is.
+    """
+
+    number: int
+    mode: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.number}{self.mode} {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One thing that outlived its test.
+
+    Attributes:
+        kind: What sort of thing.
+        why: How it escaped, in words.
+        seen_by: The layers that found it, the surest first.
+        process: The process, if it is one.
+        opened_at: Where a descriptor was opened, if that is known.
+        advice: What to do about it, one line.
+        started_by: Who started it, as far as the noted tree tells.
+        cwd: Its working directory, or "".
+        memory: Resident bytes.
+        user: Name of its user.
+        descriptors: Open ones worth naming.
+    """
+
+    kind: Kind
+    why: str
+    seen_by: tuple[str, ...]
+    process: ProcessInfo | None
+    opened_at: str | None
+    advice: str
+    started_by: str = ""
+    cwd: str = ""
+    memory: int = 0
+    user: str = ""
+    descriptors: tuple[Descriptor, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What to call it in one line."""
+        if self.process is None:
+            return self.kind
+        return f"{self.process.label} {self.process.pid}"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the end of one tmux server has shown.
+
+    Attributes:
+        server_pid: Of the tmux server; 0 if it never started.
+        waited: Seconds from kill-server to the last look.
+        tree: The processes as they stood before that.
+        leaks: What was left; empty for a clean end.
+        ignored: What was left and is allowed, with the reason.
+        pane_ids: Names of panes by the pid of their first process.
+        statuses: How those ended that the supervisor itself waited for: exit
+            status, or minus the signal's number.
+        limited_by: What kept it from waiting the whole grace, or "".
+    """
+
+    server_pid: int
+    waited: float
+    tree: ProcessTree
+    leaks: Sequence[Leak] = ()
+    ignored: Sequence[tuple[ProcessInfo, str]] = ()
+    pane_ids: Mapping[int, str] = field(default_factory=dict)
+    statuses: Mapping[int, int] = field(default_factory=dict)
+    limited_by: str = ""

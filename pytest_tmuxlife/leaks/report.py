@@ -1,0 +1,260 @@
+"""The verdict as text: pure functions from values to lines."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_tmuxlife.containment.processes import ProcessInfo
+from pytest_tmuxlife.leaks.drawing import Node, draw
+from pytest_tmuxlife.leaks.model import Descriptor, Leak, Verdict
+
+_COMMAND_SHOWN = 200
+_NAMES_SHOWN = 4
+# A fork bomb must not bury the rest of the report.
+_DESCRIBED = 30
+_LISTED = 200
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: odd bytes and control characters are escaped."""
+    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in clean
+    )
+
+
+def headline(verdict: Verdict) -> str:
+    """What outlived what, in one line."""
+    return f"{count(verdict.leaks)} outlived tmux server {verdict.server_pid}"
+
+
+def count(leaks: Sequence[Leak]) -> str:
+    """How many there are of each kind: ``2 processes and 1 zombie``."""
+    kinds: dict[str, int] = {}
+    for leak in leaks:
+        kinds[leak.kind] = kinds.get(leak.kind, 0) + 1
+    parts = [f"{number} {_plural(kind, number)}" for kind, number in kinds.items()]
+    return " and ".join(parts) if parts else "nothing"
+
+
+def _plural(kind: str, number: int) -> str:
+    if number == 1 or kind == "shared memory":
+        return kind
+    return kind + ("es" if kind.endswith("s") else "s")
+
+
+def report(nodeid: str, verdicts: Sequence[Verdict]) -> str:
+    """The whole block that a leaking test prints."""
+    lines = [f"LEAKED {printable(nodeid)}"]
+    for number, verdict in enumerate(verdicts):
+        lines += [""] * bool(number) + report_server(verdict)
+    return "\n".join(lines)
+
+
+def report_server(verdict: Verdict) -> list[str]:
+    """The block of one tmux server: headline, tree, advice."""
+    limited = f" ({verdict.limited_by})" if verdict.limited_by else ""
+    since = "after kill-server"
+    if verdict.server_pid not in verdict.tree.processes:
+        since = "at the end of the test"
+    lines = [
+        f"{headline(verdict)}; looked for {verdict.waited:.1f} s {since}{limited}",
+        "",
+    ]
+    lines += _Tree(verdict).lines()
+    lines += [printable(str(leak)) for leak in verdict.leaks if leak.process is None]
+    lines.append("")
+    lines += _advice(verdict.leaks)
+    for process, reason in verdict.ignored:
+        lines.append(f"allowed: {_name(process)}: {printable(reason)}")
+    return lines
+
+
+def _advice(leaks: Sequence[Leak]) -> list[str]:
+    """Each piece of advice once, with those that it is for."""
+    names: dict[str, list[str]] = {}
+    for leak in leaks:
+        names.setdefault(leak.advice, []).append(printable(leak.name))
+    return [
+        f"{_enumerated(whom)}: {printable(advice)}" for advice, whom in names.items()
+    ]
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    more = len(names) - _NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _name(process: ProcessInfo) -> str:
+    return printable(f"{process.label} {process.pid}")
+
+
+def duration(seconds: float) -> str:
+    """An age for people."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def signal_name(number: int) -> str:
+    """``SIGHUP`` for 1; the number itself where it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def size(number: int) -> str:
+    """Bytes for people, in units of 1024."""
+    if number < 1 << 20:
+        return f"{number / (1 << 10):.0f} kB"
+    if number < 1 << 30:
+        return f"{number / (1 << 20):.1f} MB"
+    return f"{number / (1 << 30):.1f} GB"
+
+
+class _Tree:
+    """The noted tree, with survivors marked and newcomers put in.
+
+    A survivor whose parent is gone hangs below the pane whose Unix session it
+    is in, where that is known.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.leaks: Mapping[int, Leak] = {
+            leak.process.pid: leak for leak in verdict.leaks if leak.process
+        }
+        self.described = set(list(self.leaks)[:_DESCRIBED])
+        self.allowed = {info.pid for info, _ in verdict.ignored}
+        self.processes: dict[int, ProcessInfo] = dict(verdict.tree.processes)
+        for leak in list(self.leaks.values())[:_LISTED]:
+            if leak.process is not None and leak.process not in verdict.tree:
+                self.processes[leak.process.pid] = leak.process
+        self.nodes = {
+            pid: self._node(info)
+            for pid, info in self.processes.items()
+            if pid != verdict.server_pid
+        }
+
+    def lines(self) -> list[str]:
+        """The server first, then orphans of whom no pane is known."""
+        root = self._server()
+        panes: dict[int, Node] = {}
+        orphans = []
+        for pid, node in self.nodes.items():
+            info = self.processes[pid]
+            if info.ppid == self.verdict.server_pid:
+                root.children.append(node)
+            elif info.ppid in self.nodes:
+                self.nodes[info.ppid].children.append(node)
+            elif pid != info.sid in self.nodes and info.sid in self.verdict.pane_ids:
+                self.nodes[info.sid].children.append(node)
+            elif info.sid in self.verdict.pane_ids:
+                if info.sid not in panes:
+                    panes[info.sid] = self._lost_pane(info.sid)
+                panes[info.sid].children.append(node)
+            else:
+                orphans.append(node)
+        root.children += panes.values()
+        lines = draw(root)
+        if orphans:
+            top = Node("orphans, adopted when their parents were gone:", "")
+            top.children = orphans
+            lines += draw(top)
+        hidden = len(self.leaks) - _LISTED
+        if hidden > 0:
+            lines.append(f"... and {hidden} more that are not drawn")
+        return lines
+
+    def _server(self) -> Node:
+        pid = self.verdict.server_pid
+        info = self.processes.get(pid)
+        if info is None:
+            return Node(f"tmux: server {pid}", "gone before the test ended")
+        return self._node(info)
+
+    def _lost_pane(self, pid: int) -> Node:
+        pane = self.verdict.pane_ids[pid]
+        return Node(f"pane {pane} (process {pid})", "gone before the test ended")
+
+    def _node(self, info: ProcessInfo) -> Node:
+        leak = self.leaks.get(info.pid)
+        details: list[str] = []
+        if leak is not None and info.pid in self.described:
+            details = [printable(line) for line in self._details(leak, info)]
+        return Node(
+            self._title(info),
+            self._state(info, leak),
+            details,
+            matters=leak is not None or info.pid in self.allowed,
+        )
+
+    def _title(self, info: ProcessInfo) -> str:
+        if info.pid == self.verdict.server_pid:
+            return f"tmux: server {info.pid}"
+        pane = ""
+        if info.ppid == self.verdict.server_pid and info.terminal:
+            pane = f" (pane {self.verdict.pane_ids.get(info.pid, info.terminal)})"
+        leak = self.leaks.get(info.pid)
+        # It may have been noted between its fork and its exec.
+        return _name((leak and leak.process) or info) + pane
+
+    def _state(self, info: ProcessInfo, leak: Leak | None) -> str:
+        if leak is not None:
+            alive = "ZOMBIE" if info.is_zombie or leak.kind == "zombie" else "ALIVE"
+            age = duration(leak.process.age) if leak.process else ""
+            return printable(f"{alive} {age}   {leak.why}{self._origin(info, leak)}")
+        if info.pid in self.allowed:
+            return "alive, allowed"
+        status = self.verdict.statuses.get(info.pid)
+        return f"gone, {signal_name(-status)}" if status and status < 0 else "gone"
+
+    def _origin(self, info: ProcessInfo, leak: Leak) -> str:
+        """Who started it, unless the tree itself shows that."""
+        is_shown = info.ppid in self.processes or info.sid in self.verdict.pane_ids
+        if is_shown or not leak.started_by:
+            return ""
+        return f", started by {leak.started_by}"
+
+    def _details(self, leak: Leak, noted: ProcessInfo) -> Iterator[str]:
+        process = leak.process
+        assert process is not None
+        if process.command:
+            yield shortened(process.command_line)
+        yield from _grouped(leak.descriptors)
+        above = self.leaks.get(noted.ppid)
+        if leak.cwd and (above is None or above.cwd != leak.cwd):
+            yield f"cwd {leak.cwd}"
+        adopted = " (adopted)" if process.ppid == self.verdict.tree.root else ""
+        facts = [
+            f"ppid {process.ppid}{adopted}",
+            f"pgid {process.pgid}",
+            f"sid {process.sid}",
+            process.terminal or "no terminal",
+        ]
+        if leak.memory:
+            facts.append(size(leak.memory))
+        yield "  ".join(facts)
+
+
+def shortened(command_line: str) -> str:
+    """A command line that fits a few rows of a terminal."""
+    if len(command_line) <= _COMMAND_SHOWN:
+        return command_line
+    return command_line[: _COMMAND_SHOWN - 3] + "..."
+
+
+def _grouped(descriptors: Sequence[Descriptor]) -> Iterator[str]:
+    """One line for each target: ``fd 1,2w /path``; listeners have no direction."""
+    numbers: dict[tuple[str, str], list[str]] = {}
+    for descriptor in descriptors:
+        mode = "" if descriptor.target.startswith("listens on") else descriptor.mode
+        numbers.setdefault((mode, descriptor.target), []).append(str(descriptor.number))
+    for (mode, target), which in numbers.items():
+        yield f"fd {','.join(which)}{mode} {target}"

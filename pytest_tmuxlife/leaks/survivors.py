@@ -1,0 +1,189 @@
+"""Describing what is still there, before anything touches it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from pytest_tmuxlife.containment import procfs
+from pytest_tmuxlife.containment.processes import (
+    ProcessInfo,
+    ProcessTree,
+    note_tree,
+)
+from pytest_tmuxlife.leaks.escape import (
+    Evidence,
+    Scene,
+    advice,
+    gather,
+    is_multiplexer,
+    user_name,
+    why_escaped,
+)
+from pytest_tmuxlife.leaks.model import Descriptor, Kind, Leak
+
+_DESCRIPTORS_SHOWN = 8
+_LOOKS = 50
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MODES = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "rw"}
+
+
+def describe(
+    survivors: Iterable[ProcessInfo], scene: Scene, seen_by: tuple[str, ...]
+) -> list[Leak]:
+    """A `Leak` for each survivor, with why it escaped and what it holds."""
+    return [_describe_one(process, scene, seen_by) for process in survivors]
+
+
+def _describe_one(process: ProcessInfo, scene: Scene, seen_by: tuple[str, ...]) -> Leak:
+    evidence = gather(process)
+    reasons = why_escaped(evidence, scene)
+    return Leak(
+        kind=_kind(process),
+        why=", ".join(reasons),
+        seen_by=seen_by,
+        process=process,
+        opened_at=None,
+        advice=advice(reasons[0]),
+        started_by=_started_by(evidence, scene),
+        cwd=procfs.link(f"/proc/{process.pid}/cwd") or "",
+        memory=_resident(process.pid),
+        user=user_name(evidence.uid),
+        descriptors=tuple(_worth_naming(process.pid))[:_DESCRIPTORS_SHOWN],
+    )
+
+
+def _kind(process: ProcessInfo) -> Kind:
+    if process.is_zombie:
+        return "zombie"
+    if is_multiplexer(process) and process.name == "tmux: server":
+        return "tmux server"
+    return "process"
+
+
+def _started_by(evidence: Evidence, scene: Scene) -> str:
+    """The parent it had; for an orphan the leader of its group, or its pane."""
+    process = evidence.process
+    noted = scene.tree.processes.get(process.pid, process)
+    for pid in (noted.ppid, process.ppid):
+        parent = scene.tree.processes.get(pid)
+        if parent is not None:
+            return f"{parent.label} {pid}"
+    leader = scene.tree.processes.get(process.sid)
+    if leader is not None and leader.pid != process.pid:
+        return f"{leader.label} {leader.pid}"
+    pane = evidence.pane
+    return f"a process of pane {pane} that is gone" if pane else ""
+
+
+def _resident(pid: int) -> int:
+    words = (procfs.read_bytes(f"/proc/{pid}/statm") or b"0 0").split()
+    return int(words[1]) * _PAGE
+
+
+def _worth_naming(pid: int) -> Iterator[Descriptor]:
+    """Files it writes, deleted ones, listeners with their address, lost terminals."""
+    try:
+        numbers = sorted(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return
+    listeners: dict[int, str] | None = None
+    for number in numbers:
+        target = procfs.link(f"/proc/{pid}/fd/{number}")
+        if target is None:
+            continue
+        mode = _mode(pid, number)
+        if target.startswith("socket:"):
+            if listeners is None:
+                listeners = _listeners(pid)
+            if number in listeners:
+                yield Descriptor(number, mode, f"listens on {listeners[number]}")
+        elif _is_worth_naming(pid, number, target, mode):
+            yield Descriptor(number, mode, target)
+
+
+def _is_worth_naming(pid: int, number: int, target: str, mode: str) -> bool:
+    if target.endswith(" (deleted)"):
+        return True
+    try:
+        found = os.stat(f"/proc/{pid}/fd/{number}")
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and mode != "r"
+
+
+def _mode(pid: int, number: int) -> str:
+    lines = procfs.read_bytes(f"/proc/{pid}/fdinfo/{number}") or b""
+    for line in lines.splitlines():
+        if line.startswith(b"flags:"):
+            return _MODES.get(int(line.split()[1], 8) & os.O_ACCMODE, "")
+    return ""
+
+
+def _listeners(pid: int) -> dict[int, str]:
+    import psutil
+
+    try:
+        found = psutil.Process(pid).net_connections("inet")
+    except psutil.Error:
+        return {}
+    return {
+        connection.fd: f"{connection.laddr.ip}:{connection.laddr.port}"
+        for connection in found
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+# What is there but exits while it is looked at, every time.
+UNSEEN = Leak(
+    kind="process",
+    why="forks itself anew for ever, faster than it can be looked at",
+    seen_by=("lineage",),
+    process=None,
+    opened_at=None,
+    advice=advice("forks itself anew for ever"),
+)
+
+
+def steady_look(supervisor: int) -> ProcessTree:
+    """Everything below the supervisor, as it stood together at one moment.
+
+    A chain of forks that moves on during a look can stay unseen in it, or
+    show a link that has exited; so it looks again, a bounded number of times,
+    and leaves out what exited in the last one.
+    """
+    for _ in range(_LOOKS):
+        tree = note_tree(supervisor)
+        there = {
+            pid: p for pid, p in tree.processes.items() if _is_there(p, supervisor)
+        }
+        if there and len(there) == len(tree.processes):
+            return tree
+    return replace(tree, processes=there)
+
+
+def _is_there(process: ProcessInfo, supervisor: int) -> bool:
+    now = procfs.stat(process.pid)
+    return (
+        now is not None
+        and now.start_ticks == process.start_ticks
+        and now.ppid == process.ppid
+        # The supervisor is about to reap it.
+        and not (now.state == "Z" and now.ppid == supervisor)
+    )
+
+
+def respawned(before: ProcessTree, after: ProcessTree) -> frozenset[int]:
+    """Pids of *after* that do what one did which is gone since *before*."""
+    gone = {
+        info.command
+        for info in before.processes.values()
+        if info not in after and not info.is_zombie
+    }
+    return frozenset(
+        info.pid
+        for info in after.processes.values()
+        if info not in before and not info.is_zombie and info.command in gone
+    )
