@@ -1,0 +1,1 @@
+"""Talking to tmux: servers, sessions, panes, and the programs in them."""

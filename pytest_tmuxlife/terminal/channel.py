@@ -1,0 +1,90 @@
+"""The private channel on which a shell reports each prompt."""
+
+from __future__ import annotations
+
+import os
+import select
+from dataclasses import dataclass
+
+from pytest_tmuxlife.clock import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRecord:
+    """The shell is about to show a prompt.
+
+    Attributes:
+        status: Exit status of the command before it.
+        number: The prompt's, from 1.
+    """
+
+    status: int
+    number: int
+
+
+class PromptChannel:
+    """Reads records from a FIFO that is open for both directions.
+
+    Opened so, it never reports an end of file, and the shell never blocks
+    for want of a reader.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._partial = b""
+        self.last = PromptRecord(0, 0)
+        self._by_number: dict[int, PromptRecord] = {}
+
+    def close(self) -> None:
+        """Close our end."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def drain(self) -> PromptRecord:
+        """Take in all records that are there; return the newest."""
+        while True:
+            try:
+                data = os.read(self.fd, 65536)
+            except BlockingIOError:
+                return self.last
+            *lines, self._partial = (self._partial + data).split(b"\n")
+            for line in lines:
+                words = line.split()
+                if len(words) != 2 or not all(word.isdigit() for word in words):
+                    # Not of our hook: something else wrote to the FIFO.
+                    continue
+                self.last = PromptRecord(int(words[0]), int(words[1]))
+                self._by_number[self.last.number] = self.last
+
+    def record(self, number: int) -> PromptRecord | None:
+        """The record of prompt *number*, if it has come; older ones are dropped."""
+        self.drain()
+        found = self._by_number.get(number)
+        if found is not None:
+            for older in [key for key in self._by_number if key < number]:
+                del self._by_number[older]
+        return found
+
+    def wait_for(
+        self, number: int, pidfd: int, deadline: Deadline
+    ) -> PromptRecord | None:
+        """Wait for prompt *number*, or a later one.
+
+        Returns:
+            Its record, or None if *pidfd*'s process ended first or time ran
+            out. A later one counts, if the record itself was never written.
+        """
+        poller = select.poll()
+        poller.register(self.fd, select.POLLIN)
+        if pidfd >= 0:
+            poller.register(pidfd, select.POLLIN)
+        while True:
+            found = self.record(number)
+            if found is not None:
+                return found
+            if self.last.number > number:
+                return self.last
+            ready = dict(poller.poll(max(0, int(deadline.remaining * 1000 + 0.999))))
+            if self.fd not in ready and (pidfd in ready or deadline.expired):
+                return self.record(number)

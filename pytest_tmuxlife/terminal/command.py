@@ -1,0 +1,154 @@
+"""What one command printed, cut out of the pane between two prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_tmuxlife.terminal.echo import rows_of, squash
+from pytest_tmuxlife.terminal.programs import ShellPrompt
+from pytest_tmuxlife.terminal.width import split_at, split_glued, width
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a command ended, and what the terminal shows of its output.
+
+    Attributes:
+        command: As it was typed.
+        exit_code: As the shell itself reports it.
+        output: Wrapped lines joined, without prompt and echo; blank lines,
+            trailing blanks and a missing final newline are kept. What the
+            terminal does not keep is lost: colours, text that was written
+            over, and on tmux before 3.7 tabs.
+        duration: Seconds from the send to the next prompt.
+        cut: Empty; else why the beginning of the output is missing.
+    """
+
+    command: str
+    exit_code: int
+    output: str
+    duration: float
+    cut: str = ""
+
+
+def behind_prompt(lines: Sequence[str], prompt: ShellPrompt, number: int) -> str | None:
+    """What stands behind the last prompt *number*; None if that is not drawn.
+
+    At a prompt that nobody has typed at, it is what a job in the background
+    has printed since.
+    """
+    token = prompt.token(number).rstrip()
+    for index in range(len(lines) - 1, -1, -1):
+        place = lines[index].rfind(token)
+        if place >= 0:
+            rest = [lines[index][place + len(token) :], *lines[index + 1 :]]
+            return "\n".join(row.rstrip() for row in rest).strip()
+    return None
+
+
+def cut_output(
+    lines: Sequence[str],
+    prompt: ShellPrompt,
+    first: int,
+    last: int,
+    command: str,
+    columns: int,
+    column: int = 0,
+) -> tuple[str, bool, bool]:
+    """The output between prompts *first* and *last*.
+
+    Args:
+        lines: Rows of text, prompt *last* among them.
+        prompt: The shell's.
+        first: Number of the prompt at which the command was typed.
+        last: Number of the prompt that followed.
+        command: What was typed.
+        columns: Of the pane.
+        column: Where the cursor stood in the first row before it was typed.
+
+    Returns:
+        The output; whether prompt *first* is still there; and whether the
+        command is what was typed at it.
+    """
+    rows = list(lines)
+    end = prompt.token(last).rstrip()
+    while rows and end not in rows[-1]:
+        # Blank, or of a job in the background.
+        rows.pop()
+    final = rows.pop() if rows else ""
+    partial = final[: final.rfind(end)]
+    typed = command.split("\n")
+    at_prompt = _place_of_prompt(rows, prompt, first)
+    # Where the cursor stood is another place to look: a job may have printed
+    # behind the prompt just before.
+    for index, lead in (at_prompt, (0, column)):
+        taken = _take_echo(rows, index, lead, typed[0], columns)
+        if taken:
+            body = _without_continuations(rows[index + taken :], prompt, typed[1:])
+            return _text(body, partial), True, True
+    index, _ = at_prompt
+    return _text(rows[index + 1 :], partial), index >= 0, index < 0
+
+
+def _text(rows: Sequence[str], partial: str) -> str:
+    return "\n".join([*rows, partial])
+
+
+def _place_of_prompt(
+    rows: Sequence[str], prompt: ShellPrompt, number: int
+) -> tuple[int, int]:
+    """Row and column behind prompt *number*; row -1 if it is not there."""
+    token = prompt.token(number)
+    for index, row in enumerate(rows):
+        place = row.find(token.rstrip())
+        if place >= 0:
+            return index, width(row[:place]) + len(token)
+    return -1, 0
+
+
+def _take_echo(rows: list[str], index: int, lead: int, typed: str, columns: int) -> int:
+    """How many rows the echo of *typed* takes; 0 if it is not there.
+
+    Output that is glued to the echo gets a row of its own.
+    """
+    if not 0 <= index < len(rows):
+        return 0
+    row, glued = split_glued(rows[index], lead, typed, columns)
+    rest = split_at(row, lead)[1]
+    expected = squash(typed)
+    taken = rows_of(expected, rest, rows, index) if expected else int(not rest.strip())
+    if taken and glued is not None:
+        rows[index : index + 1] = [row, glued]
+    return taken
+
+
+def _without_continuations(
+    rows: Sequence[str], prompt: ShellPrompt, typed: Sequence[str]
+) -> list[str]:
+    """Drop the echo of the further lines, each behind a prompt."""
+    if not typed:
+        # A row that looks like a prompt is output then.
+        return list(rows)
+    pattern = prompt.pattern
+    kept: list[str] = []
+    pending = [squash(line) for line in typed]
+    mark = prompt.continuation.rstrip()
+    position = 0
+    while pending and position < len(rows):
+        row = rows[position]
+        match = pattern.search(row)
+        if row.startswith(mark):
+            rest = row[len(mark) :]
+        elif match:
+            rest = row[match.end() :]
+            if match.start():
+                # Output without a final newline stands before the prompt.
+                kept.append(row[: match.start()])
+        else:
+            kept.append(row)
+            position += 1
+            continue
+        expected = pending.pop(0)
+        position += max(1, rows_of(expected, rest, rows, position)) if expected else 1
+    return [*kept, *rows[position:]]

@@ -1,0 +1,85 @@
+"""Which panes a server has, and our one handle for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_tmuxlife.errors import ServerNotRunning
+from pytest_tmuxlife.terminal.channel import PromptChannel
+from pytest_tmuxlife.terminal.client import Client
+from pytest_tmuxlife.terminal.pane import Pane
+from pytest_tmuxlife.terminal.programs import Launch
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
+
+# Printed when something is made; the terminal is last, it could hold a blank.
+PANE_FORMAT = "#{pid} #{session_id} #{pane_id} #{pane_pid} #{pane_tty}"
+
+
+class PaneDirectory:
+    """Hands out `Pane` objects, always the same one for the same pane."""
+
+    def __init__(self, client: Client, timeout: float) -> None:
+        self.client = client
+        self._timeout = timeout
+        self._known: dict[str, Pane] = {}
+        # Handles of programs that respawn-pane has replaced.
+        self._replaced: list[Pane] = []
+        self._libtmux: BoundServer | None = None
+
+    def enter(
+        self,
+        line: str,
+        launch: Launch | None = None,
+        channel: PromptChannel | None = None,
+        timeout: float | None = None,
+    ) -> tuple[str, Pane]:
+        """(session id, pane) of a line in `PANE_FORMAT`."""
+        server_pid, session_id, pane_id, pane_pid, terminal = line.rstrip("\n").split(
+            " ", 4
+        )
+        pane = self._known.get(pane_id)
+        if pane is None or pane.pid != int(pane_pid):
+            if pane is not None:
+                self._replaced.append(pane)
+            pane = Pane(
+                self.client,
+                timeout=self._timeout if timeout is None else timeout,
+                id=pane_id,
+                pid=int(pane_pid),
+                terminal=terminal,
+                server_pid=int(server_pid),
+                launch=launch,
+                channel=channel,
+            )
+            self._known[pane_id] = pane
+        return session_id, pane
+
+    def panes(self, *which: str) -> list[Pane]:
+        """Panes that ``list-panes`` with these arguments names."""
+        try:
+            answer = self.client.call(["list-panes", *which, "-F", PANE_FORMAT])
+        except ServerNotRunning:
+            return []
+        lines = answer.stdout.decode("utf-8", "backslashreplace").splitlines()
+        return [self.enter(line)[1] for line in lines]
+
+    def libtmux_server(self) -> BoundServer:
+        """The server as libtmux sees it."""
+        if self._libtmux is None:
+            from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
+
+            self._libtmux = BoundServer(self.client)
+        return self._libtmux
+
+    def ids(self) -> dict[int, str]:
+        """Ids of the panes that were handed out, by pid."""
+        return {pane.pid: pane.id for pane in (*self._replaced, *self._known.values())}
+
+    def close(self) -> None:
+        """Close all handles."""
+        for pane in (*self._replaced, *self._known.values()):
+            pane.close()
+        self._replaced.clear()
+        self._known.clear()

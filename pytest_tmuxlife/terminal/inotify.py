@@ -1,0 +1,98 @@
+"""Watching terminals for writes, on the one inotify descriptor of this process.
+
+A user has 128 such descriptors. A terminal is watched from the first wait on
+its pane until the pane is closed: taking a watch away costs more than a look.
+
+Source: inotify(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+
+_IN_MODIFY = 0x2
+_lock = threading.Lock()
+
+
+class _Descriptor:
+    """The descriptor, and the process that opened it."""
+
+    def __init__(self) -> None:
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.owner = os.getpid()
+        self.fd = int(self.libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        if self.fd >= 0:
+            # Writes through it give no event on the terminal itself.
+            self.add("/dev/tty")
+
+    def add(self, path: str) -> int:
+        """A watch for writes to *path*; the same one if it has one; -1 if refused."""
+        return int(self.libc.inotify_add_watch(self.fd, os.fsencode(path), _IN_MODIFY))
+
+    def remove(self, watch: int) -> None:
+        """Take a watch away; the kernel may have, with its terminal."""
+        self.libc.inotify_rm_watch(self.fd, watch)
+
+
+_open: _Descriptor | None = None
+
+
+def _descriptor() -> _Descriptor:
+    global _open
+    if _open is None or _open.fd < 0 or _open.owner != os.getpid():
+        _open = _Descriptor()
+    return _open
+
+
+class TerminalWatch:
+    """Watches one terminal.
+
+    Args:
+        terminal: Its path.
+    """
+
+    def __init__(self, terminal: str) -> None:
+        self._terminal = terminal
+        self._on: _Descriptor | None = None
+        self._watch = -1
+
+    def begin(self) -> int:
+        """Watch, and forget what was; the descriptor that tells, -1 if refused.
+
+        Other terminals tell on it too.
+        """
+        with _lock:
+            self._on = _descriptor()
+            # Each time: a closed terminal's path may be another one's now.
+            self._watch = self._on.add(self._terminal) if self._on.fd >= 0 else -1
+            if self._watch < 0:
+                return -1
+        drain(self._on.fd)
+        return self._on.fd
+
+    def end(self) -> None:
+        """Watch no longer."""
+        with _lock:
+            if self._on is not None and self._on is _open and self._watch >= 0:
+                self._on.remove(self._watch)
+            self._on = None
+
+
+def drain(fd: int) -> None:
+    """Take all events in."""
+    try:
+        while os.read(fd, 65536):
+            continue
+    except BlockingIOError:
+        return
+
+
+def close() -> None:
+    """Give the descriptor back; the next watch opens a new one."""
+    global _open
+    with _lock:
+        if _open is not None and _open.fd >= 0 and _open.owner == os.getpid():
+            os.close(_open.fd)
+        _open = None

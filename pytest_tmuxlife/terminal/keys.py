@@ -1,0 +1,123 @@
+"""Text and keys on their way into a pane, checked before anything is sent."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal.client import literal
+from pytest_tmuxlife.terminal.tty import CANONICAL_LINE_LIMIT
+
+# One message to tmux holds 16384 bytes, with the command around the text.
+_CHUNK = 12_000
+_CALL = 16_000
+
+_MOVES = {"Up", "Down", "Left", "Right", "Home", "End"}
+_PAGES = {"NPage", "PageDown", "PgDn", "PPage", "PageUp", "PgUp"}
+_EDITS = {"BSpace", "BTab", "DC", "Delete", "Enter", "Escape", "IC", "Insert"}
+_FUNCTIONS = {f"F{number}" for number in range(1, 13)}
+_KEY_NAMES = frozenset(_MOVES | _PAGES | _EDITS | _FUNCTIONS | {"Space", "Tab"})
+_MODIFIERS = re.compile(r"(?:[CMS]-|\^)*")
+# Keys that end a line, or bring a new prompt.
+LINE_ENDING_KEYS = frozenset({"Enter", "C-m", "C-j", "C-c", "C-z"})
+
+
+def check_key(key: str) -> str:
+    """Return *key* if it is a key of tmux.
+
+    tmux types a name that it does not know as text.
+
+    Raises:
+        TmuxLifeError: It is none; says how keys are written.
+
+    Source: tmux(1), KEY BINDINGS.
+    """
+    match = _MODIFIERS.match(key)
+    base = key[match.end() :] if match else key
+    if (len(base) == 1 and base.isprintable()) or base in _KEY_NAMES:
+        return key
+    raise TmuxLifeError(
+        f"{key!r} is no tmux key; keys are single characters, or "
+        f"{', '.join(sorted(_KEY_NAMES))}, with C-, M- or S- before them; for text "
+        "use send_text",
+        key=key,
+    )
+
+
+def check_text(text: str, *, cooked: bool) -> str:
+    """Return *text* if it can arrive whole.
+
+    Args:
+        text: What is to be typed.
+        cooked: The terminal edits lines itself, and drops what is too long.
+
+    Raises:
+        TmuxLifeError: It holds a NUL, or a line too long for the terminal.
+    """
+    if "\0" in text:
+        raise TmuxLifeError("text with a NUL cannot be typed; use send_key('C-@')")
+    if cooked:
+        for number, line in enumerate(text.split("\n"), 1):
+            length = len(line.encode("utf-8", "surrogateescape"))
+            if length > CANONICAL_LINE_LIMIT:
+                raise TmuxLifeError(
+                    f"line {number} of the text has {length} bytes; a cooked terminal "
+                    f"takes {CANONICAL_LINE_LIMIT} and drops the rest"
+                )
+    return text
+
+
+def check_command(command: str) -> str:
+    """Return *command* if its echo can be recognised.
+
+    Raises:
+        TmuxLifeError: It holds a carriage return, or is no valid text.
+    """
+    if "\r" in command:
+        raise TmuxLifeError(
+            f"{command!r} holds a carriage return, which ends the line; end lines "
+            "with a line feed alone"
+        )
+    try:
+        command.encode()
+    except UnicodeEncodeError as error:
+        raise TmuxLifeError(
+            f"{command!r} is no text that can be typed: {error}"
+        ) from None
+    return command
+
+
+def quoted(text: str) -> str:
+    """Each control character but the line feed behind a C-v.
+
+    A line editor and a cooked terminal both take what follows C-v as it is.
+
+    Source: termios(3), VLNEXT; readline(3), quoted-insert.
+    """
+    return re.sub(r"[\x01-\x09\x0b-\x1f\x7f]", lambda match: "\x16" + match[0], text)
+
+
+def typing_commands(pane: str, text: str) -> Iterator[list[str]]:
+    """Give tmux commands that type *text*, each short enough for one message."""
+    start = 0
+    while start < len(text):
+        end = start + _CHUNK
+        while len(text[start:end].encode("utf-8", "surrogateescape")) > _CHUNK:
+            end -= max(1, (end - start) // 4)
+        yield ["send-keys", "-t", pane, "-l", "--", literal(text[start:end])]
+        start = end
+
+
+def batches(commands: Sequence[Sequence[str]]) -> Iterator[list[str]]:
+    """Commands joined by ``;``, as many to a call as fit into one message."""
+    batch: list[str] = []
+    for command in commands:
+        joined = [*batch, ";", *command] if batch else list(command)
+        if batch and len(os.fsencode(" ".join(joined))) > _CALL:
+            yield batch
+            joined = list(command)
+        batch = joined
+    if batch:
+        yield batch

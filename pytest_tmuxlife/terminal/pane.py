@@ -1,0 +1,426 @@
+"""A pane: type into it, wait for what it shows, run commands in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.containment import kernel
+from pytest_tmuxlife.containment.processes import (
+    ProcessInfo,
+    note_tree,
+    process_info,
+)
+from pytest_tmuxlife.errors import (
+    PaneDied,
+    PaneNotReady,
+    ServerNotRunning,
+    TmuxLifeError,
+    WaitTimeout,
+)
+from pytest_tmuxlife.terminal import keys, tty
+from pytest_tmuxlife.terminal.channel import PromptChannel
+from pytest_tmuxlife.terminal.client import Client
+from pytest_tmuxlife.terminal.command import CommandResult, behind_prompt
+from pytest_tmuxlife.terminal.events import PaneEvents, bytes_read
+from pytest_tmuxlife.terminal.inotify import TerminalWatch
+from pytest_tmuxlife.terminal.programs import Launch
+from pytest_tmuxlife.terminal.runner import CommandRun
+from pytest_tmuxlife.terminal.screen import Camera, Grid, Screen
+from pytest_tmuxlife.terminal.typing import Typist
+
+Scope = Literal["screen", "line", "history"]
+_Found = TypeVar("_Found")
+_ENDING = 0.5
+
+
+class Pane:
+    """One pane of a tmux server. Made by `Server` and `Session`.
+
+    Attributes:
+        id: As tmux names it, ``%3``; never reused by a server.
+        pid: Of its first process.
+        terminal: Path of its terminal.
+        program: Name of the program that was started in it.
+        timeout_scale: Multiplies every time limit.
+        clean_since: What `server_has_read` gave when its prompt was last seen
+            with nothing behind it.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        timeout: float,
+        id: str,
+        pid: int,
+        terminal: str,
+        server_pid: int,
+        launch: Launch | None = None,
+        channel: PromptChannel | None = None,
+    ) -> None:
+        self.id = id
+        self.pid = pid
+        self.terminal = terminal
+        self.program = launch.name if launch else "unknown program"
+        self.camera = Camera(client, id, self.program)
+        self._timeout = timeout
+        self.timeout_scale = client.timeout_scale
+        self._server_pid = server_pid
+        self._launch = launch or Launch((), {}, self.program)
+        pidfd = kernel.open_pidfd(pid)
+        self._pidfd = -1 if pidfd is None else pidfd
+        self._lock = threading.RLock()
+        self._watch = TerminalWatch(terminal)
+        self.clean_since = b""
+        self.channel = channel
+        self.typist = Typist(client, id, terminal, self.camera)
+
+    def __repr__(self) -> str:
+        state = "ended" if self.has_ended else "alive"
+        return f"<Pane {self.id} {self.program!r} pid {self.pid} {state}>"
+
+    def close(self) -> None:
+        """Give the descriptors of this handle back; the pane itself stays."""
+        self._watch.end()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if self.channel is not None:
+            self.channel.close()
+
+    # -- what it is doing --------------------------------------------------
+
+    @property
+    def has_ended(self) -> bool:
+        """Its first process has exited."""
+        return self._ends_within(0.0)
+
+    @property
+    def pidfd(self) -> int:
+        """Of its first process; -1 once the handle is closed."""
+        return self._pidfd
+
+    @property
+    def launch(self) -> Launch:
+        """How its program was started."""
+        return self._launch
+
+    def timeout(self, seconds: float | None) -> float:
+        """The limit that holds for a call that was given *seconds*."""
+        limit = self._timeout if seconds is None else seconds
+        return limit * self.timeout_scale
+
+    def processes(self) -> list[ProcessInfo]:
+        """Its first process and all below, parents before children."""
+        first = process_info(self.pid) if not self.has_ended else None
+        if first is None:
+            return []
+        return [first, *note_tree(self.pid, threads=0).processes.values()]
+
+    def screen(self) -> Screen:
+        """What it shows now.
+
+        Raises:
+            PaneDied: The pane is gone.
+        """
+        return self.camera.screen().screen
+
+    def history(self) -> str:
+        """All that it has kept, wrapped lines joined, without trailing blanks.
+
+        Raises:
+            PaneDied: The pane is gone.
+        """
+        lines = [line.rstrip() for line in self.camera.everything().lines]
+        return "\n".join(lines).rstrip("\n")
+
+    # -- sending -----------------------------------------------------------
+
+    def send_text(self, text: str) -> None:
+        """Type *text* as it is; a line feed in it is typed as one.
+
+        Raises:
+            TmuxLifeError: It holds a NUL, or a line too long for a cooked
+                terminal; nothing was sent.
+            PaneDied: The program has ended.
+            PaneNotReady: The pane is in copy mode.
+        """
+        with self._lock:
+            self._check_alive()
+            self.typist.type(text, quote=self._edits_lines, enter=False)
+
+    def send_line(self, text: str) -> None:
+        """Type *text* and Enter. Errors as for `send_text`."""
+        with self._lock:
+            self._check_alive()
+            self._note_prompt_owed()
+            self.typist.type(text, quote=self._edits_lines, enter=True)
+
+    def send_key(self, *names: str) -> None:
+        """Press keys, by tmux's names: ``Enter``, ``C-c``, ``Up``, ``F5``, ``x``.
+
+        Raises:
+            TmuxLifeError: There is no key of that name; nothing was sent.
+            PaneDied: The program has ended.
+            PaneNotReady: The pane is in copy mode.
+        """
+        for name in names:
+            keys.check_key(name)
+        with self._lock:
+            self._check_alive()
+            if keys.LINE_ENDING_KEYS.intersection(names):
+                self._note_prompt_owed()
+            self.typist.press(names)
+
+    @property
+    def _edits_lines(self) -> bool:
+        """Input goes to a line editor of ours or to a cooked terminal."""
+        modes = tty.modes(self.terminal)
+        if modes is not None and modes.canonical:
+            return True
+        return self.channel is not None and self.shell_is_in_foreground
+
+    def _note_prompt_owed(self) -> None:
+        if self.channel is not None:
+            self.typist.owed_after = self.channel.drain().number
+
+    def _check_alive(self) -> None:
+        if self.has_ended:
+            raise self.died()
+
+    def died(self) -> PaneDied:
+        """The error for a program that has ended, with the screen if it is kept."""
+        shown = ""
+        try:
+            shown = self.screen().describe()
+        except TmuxLifeError:
+            # Without remain-on-exit the pane went with its program.
+            shown = ""
+        return PaneDied(
+            f"the program of pane {self.id} ({self.program}, pid {self.pid}) has "
+            f"ended{chr(10) + shown if shown else ''}",
+            pane=self.id,
+            program=self.program,
+            screen=shown,
+        )
+
+    # -- waiting -----------------------------------------------------------
+
+    def wait_for_text(
+        self,
+        pattern: str | re.Pattern[str],
+        timeout: float | None = None,
+        scope: Scope = "screen",
+    ) -> re.Match[str]:
+        """Wait until the pane shows *pattern*, and return the match.
+
+        Args:
+            pattern: Text as it is, or a compiled regular expression, which is
+                searched for in the rows joined by line feeds.
+            timeout: Seconds; None for the default.
+            scope: ``screen``: what came since the last send, without its
+                echo; before any send all that there is. ``line``: the
+                cursor's line. ``history``: all that the pane has kept, echo
+                included.
+
+        After keys that recall or edit a line (``Up``, ``C-a``) its echo is not
+        known as such: wait for what the line does not hold.
+
+        Raises:
+            WaitTimeout: It did not come; shows the screen.
+            PaneDied: The program ended before it came.
+        """
+        if isinstance(pattern, str):
+            search, shown = re.compile(re.escape(pattern)), pattern
+        else:
+            search, shown = pattern, pattern.pattern
+        views = {
+            "screen": self._fresh_text,
+            "line": self._cursor_line,
+            "history": self.history,
+        }
+        if scope not in views:
+            raise TmuxLifeError(
+                f"scope {scope!r} is none of {', '.join(views)}", scope=scope
+            )
+        view = views[scope]
+        found = self.wait_until(
+            lambda: search.search(view()), timeout, f"text {shown!r}"
+        )
+        self.typist.settle(at_prompt=False)
+        return found
+
+    def wait_for_prompt(self, timeout: float | None = None) -> None:
+        """Wait until the program shows its prompt and reads from it.
+
+        Raises:
+            PaneNotReady: The program has no prompt that is known.
+            WaitTimeout: It did not come back; shows the screen.
+            PaneDied: The program ended.
+        """
+        if self.channel is None and self._launch.prompt is None:
+            raise PaneNotReady(
+                f"no prompt is known of {self.program} in pane {self.id}; start it "
+                "as Program(argv, prompt=...)",
+                pane=self.id,
+                state="unknown prompt",
+            )
+        self.wait_until(lambda: self.is_at_prompt() or None, timeout, "prompt")
+        self.typist.settle(at_prompt=True)
+
+    def wait_until(
+        self,
+        look: Callable[[], _Found | None],
+        timeout: float | None,
+        what: str,
+    ) -> _Found:
+        """Call *look* whenever the pane may have changed, until it gives something.
+
+        Raises:
+            WaitTimeout: It gave None until the end; *what* names it.
+            PaneDied: The program ended, and a last look gave None too.
+        """
+        deadline = Deadline(self.timeout(timeout))
+        channel = self.channel.fd if self.channel is not None else -1
+        with PaneEvents(self._watch, self._pidfd, channel, self._server_pid) as events:
+            while True:
+                # What it printed last is there once tmux knows that it ended.
+                ended = self.has_ended
+                seen_by_tmux = ended and self._end_is_seen()
+                try:
+                    found = look()
+                except (PaneDied, ServerNotRunning):
+                    # A pane goes when its terminal is closed, the server with
+                    # its last pane: a moment before the process has exited.
+                    if not self._ends_within(_ENDING):
+                        raise
+                    raise self.died() from None
+                if found is not None:
+                    return found
+                if ended and seen_by_tmux:
+                    raise self.died()
+                if deadline.expired:
+                    raise self._timed_out(what, deadline)
+                events.wait(deadline)
+
+    def _ends_within(self, seconds: float) -> bool:
+        return self._pidfd < 0 or kernel.has_exited(self._pidfd, seconds)
+
+    def _end_is_seen(self) -> bool:
+        """All that the ended program has printed has been read by tmux."""
+        try:
+            return self.camera.screen().dead
+        except (PaneDied, ServerNotRunning):
+            return True
+
+    def _timed_out(self, what: str, deadline: Deadline) -> WaitTimeout:
+        screen = self.screen()
+        row, column = screen.cursor
+        lines = [
+            f"no {what} on pane {self.id} in {deadline.timeout:g} s "
+            f"({self.program} alive, at row {row}, column {column}; foreground: "
+            f"{tty.foreground_name(self.pid)})",
+            screen.describe(),
+        ]
+        if self.typist.recent:
+            lines.append("  last sent:")
+            lines += [f"    {text!r}" for text in self.typist.recent]
+        return WaitTimeout(
+            "\n".join(lines),
+            pane=self.id,
+            pattern=what,
+            timeout=deadline.timeout,
+            screen=screen,
+            cursor=screen.cursor,
+        )
+
+    def _fresh_text(self) -> str:
+        pattern = (
+            self._launch.shell_prompt.pattern if self._launch.shell_prompt else None
+        )
+        return "\n".join(self.typist.fresh_lines(pattern))
+
+    def _cursor_line(self) -> str:
+        grid = self.camera.screen()
+        return grid.lines[grid.cursor_y] if grid.cursor_y < len(grid.lines) else ""
+
+    # -- the prompt --------------------------------------------------------
+
+    @property
+    def shell_is_in_foreground(self) -> bool:
+        """The pane's first process is what reads the terminal."""
+        return tty.foreground(self.pid) == self.pid
+
+    def is_at_prompt(self) -> bool:
+        """The program shows its prompt, has it to itself, and nothing is unread.
+
+        What a job in the background prints behind a shell's prompt changes
+        nothing; what was typed there does.
+
+        Raises:
+            PaneDied: The pane is gone.
+        """
+        if self.channel is not None:
+            record = self.channel.drain()
+            if record.number <= self.typist.owed_after:
+                return False
+        if not self.shell_is_in_foreground:
+            return False
+        modes = tty.modes(self.terminal)
+        if modes is None or modes.unread:
+            return False
+        grid = self.camera.screen()
+        if grid.in_mode:
+            return False
+        shell_prompt = self._launch.shell_prompt
+        if self.channel is None or shell_prompt is None:
+            return self._cursor_is_behind_prompt(grid)
+        behind = behind_prompt(grid.lines, shell_prompt, self.channel.last.number)
+        if self.typist.is_line_open:
+            return behind == ""
+        return behind is not None
+
+    def _cursor_is_behind_prompt(self, grid: Grid) -> bool:
+        if self._launch.prompt is None:
+            return False
+        line = grid.lines[grid.cursor_y] if grid.cursor_y < len(grid.lines) else ""
+        sent = self.typist.sent
+        if sent is not None and self.typist.ends_line and grid.cursor_row <= sent.row:
+            return False
+        padded = line.ljust(grid.cursor_x)[: grid.cursor_x]
+        return self._launch.prompt.search(padded) is not None
+
+    def server_has_read(self) -> bytes:
+        """Changes when the tmux server has read output of any pane."""
+        return bytes_read(self._server_pid)
+
+    # -- commands ----------------------------------------------------------
+
+    def run(
+        self, command: str, timeout: float | None = None, check: bool = False
+    ) -> CommandResult:
+        """Type *command* at the shell's prompt and return once it has ended.
+
+        Lines are typed one after another, each once the shell asks for it.
+
+        Args:
+            command: One command or more, of one line or more.
+            timeout: Seconds; None for the default.
+            check: Raise if the exit status is not 0.
+
+        Raises:
+            PaneNotReady: The pane is not at its prompt, nor a second later;
+                its program is no shell that we know; the command is
+                incomplete; or somebody else had typed there. The last two
+                cancel the line.
+            CommandTimeout: It did not end in time; has the output so far.
+            CommandFailed: With *check*: its status was not 0.
+            PaneDied: The shell ended.
+        """
+        with self._lock:
+            return CommandRun(self, command, self.timeout(timeout)).carry_out(check)

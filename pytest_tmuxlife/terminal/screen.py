@@ -1,0 +1,180 @@
+"""What a pane shows, as a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_tmuxlife.errors import PaneDied, TmuxLifeError
+from pytest_tmuxlife.terminal.client import Client
+from pytest_tmuxlife.terminal.door import Answer
+
+_FORMAT = (
+    "#{history_size} #{cursor_y} #{cursor_x} #{pane_width} #{pane_height} "
+    "#{pane_dead} #{pane_in_mode} #{history_limit} #{alternate_on}"
+)
+# The second, when it goes between two commands of one call.
+_PANE_GONE = ("can't find", "no current target")
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The visible part of a pane.
+
+    Attributes:
+        lines: One text for each row, without trailing blanks.
+        cursor: Row and column of the cursor, from 0.
+        size: Columns and rows.
+    """
+
+    lines: tuple[str, ...]
+    cursor: tuple[int, int]
+    size: tuple[int, int]
+
+    @property
+    def text(self) -> str:
+        """The lines up to the last one that is not empty."""
+        return "\n".join(self.lines).rstrip("\n")
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and text in self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def describe(self) -> str:
+        """The screen as it is shown in a time-out, indented."""
+        columns, rows = self.size
+        text = re.sub(r"\n{4,}", "\n\n    [empty lines]\n\n", self.text)
+        body = "\n".join("    " + line for line in text.split("\n"))
+        return f"  last screen, {columns}x{rows}:\n{body}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """One look at a pane: where it stands, and rows of text.
+
+    Rows are counted from the oldest line of the history, so a row keeps its
+    number while the screen scrolls. With ``joined`` captures a line that was
+    wrapped is one row of text. The alternate screen is that of full-screen
+    programs, which keeps nothing of what was shown before.
+    """
+
+    history: int
+    cursor_y: int
+    cursor_x: int
+    columns: int
+    rows: int
+    dead: bool
+    in_mode: bool
+    history_limit: int
+    is_alternate: bool
+    lines: list[str]
+
+    @property
+    def cursor_row(self) -> int:
+        """The cursor's row, counted from the oldest line."""
+        return self.history + self.cursor_y
+
+    @property
+    def screen(self) -> Screen:
+        """As a `Screen`; for a capture of the visible part, not joined."""
+        return Screen(
+            tuple(line.rstrip() for line in self.lines[: self.rows]),
+            (self.cursor_y, self.cursor_x),
+            (self.columns, self.rows),
+        )
+
+
+def parse(output: str) -> Grid:
+    """What the two commands of `look` print."""
+    head, _, rest = output.partition("\n")
+    numbers = [int(word) for word in head.split()]
+    lines = rest.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    history, y, x, columns, rows, dead, in_mode, limit, alternate = numbers
+    return Grid(
+        history,
+        y,
+        x,
+        columns,
+        rows,
+        bool(dead),
+        bool(in_mode),
+        limit,
+        bool(alternate),
+        lines,
+    )
+
+
+class Camera:
+    """Takes looks at one pane.
+
+    Args:
+        client: The server's.
+        pane: The pane's id, as ``%3``.
+        program: Its name, for errors.
+    """
+
+    def __init__(self, client: Client, pane: str, program: str) -> None:
+        self._client = client
+        self._pane = pane
+        self._program = program
+
+    def screen(self) -> Grid:
+        """The visible rows as they are."""
+        return self._look(["capture-pane", "-p", "-t", self._pane])
+
+    def joined_screen(self) -> Grid:
+        """The visible rows, wrapped lines joined, trailing blanks kept."""
+        return self._look(["capture-pane", "-p", "-J", "-t", self._pane])
+
+    def everything(self) -> Grid:
+        """The history and the visible rows, wrapped lines joined."""
+        return self._look(["capture-pane", "-p", "-J", "-t", self._pane, "-S", "-"])
+
+    def since(self, row: int) -> Grid:
+        """From row *row*, counted from the oldest line, wrapped lines joined.
+
+        If the screen was cleared above that row, all that is visible.
+        """
+        # tmux itself subtracts the history's size, so that nothing can
+        # scroll between the question for it and the capture.
+        capture = (
+            f"capture-pane -p -J -t {self._pane} "
+            f'-S "#{{e|-|:{max(0, row)},#{{history_size}}}}"'
+        )
+        grid = self._look(["run-shell", "-C", "-t", self._pane, capture])
+        return self.joined_screen() if row > grid.cursor_row else grid
+
+    def _look(self, capture: Sequence[str]) -> Grid:
+        answer = self._client.call(
+            ["display-message", "-p", "-t", self._pane, _FORMAT, ";", *capture]
+        )
+        self.check(answer)
+        return parse(answer.stdout.decode("utf-8", "backslashreplace"))
+
+    def check(self, answer: Answer) -> None:
+        """Raise if tmux has refused.
+
+        Raises:
+            PaneDied: It knows no such pane.
+            TmuxLifeError: Any other reason.
+        """
+        if answer.status != 0:
+            reason = answer.stderr.decode("utf-8", "backslashreplace").strip()
+            if not reason.startswith(_PANE_GONE):
+                raise TmuxLifeError(
+                    f"tmux refused a command for pane {self._pane} "
+                    f"({self._program}): {reason}",
+                    pane=self._pane,
+                    stderr=reason,
+                )
+            raise PaneDied(
+                f"pane {self._pane} ({self._program}) is gone: {reason}",
+                pane=self._pane,
+                program=self._program,
+                screen="",
+            )

@@ -1,0 +1,390 @@
+"""A private tmux server, held by a supervisor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_tmuxlife.containment import kernel, procfs
+from pytest_tmuxlife.containment.directories import check_socket_path, socket_in
+from pytest_tmuxlife.containment.processes import ProcessInfo, note_tree
+from pytest_tmuxlife.containment.supervisor import Supervisor
+from pytest_tmuxlife.containment.sweep import MARK
+from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
+from pytest_tmuxlife.terminal.channel import PromptChannel
+from pytest_tmuxlife.terminal.client import Client, TmuxReply, format_proof, literal
+from pytest_tmuxlife.terminal.directory import PANE_FORMAT, PaneDirectory
+from pytest_tmuxlife.terminal.environment import reaching
+from pytest_tmuxlife.terminal.options import Options
+from pytest_tmuxlife.terminal.pane import Pane
+from pytest_tmuxlife.terminal.programs import (
+    Launch,
+    Program,
+    default_shell,
+)
+from pytest_tmuxlife.terminal.session import Session, check_session_name
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
+
+# Fixed once the server runs.
+_SERVER_ONLY = ("config",)
+
+
+class Server:
+    """A tmux server on a private socket. It starts when it is first needed.
+
+    Args:
+        supervisor: Holds the server's processes.
+        tmux: Path of the tmux program.
+        environment: What the server and its panes get.
+        options: For the server, and for its sessions and panes unless they
+            are given others.
+        engine: ``native`` or ``process``.
+        timeout_scale: Multiplies every time limit of waits and calls.
+
+    Raises:
+        SocketPathTooLong: The supervisor's directory is too deep.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        *,
+        tmux: str,
+        environment: Mapping[str, str],
+        options: Options,
+        engine: str = "native",
+        timeout_scale: float = 1.0,
+    ) -> None:
+        self.supervisor = supervisor
+        self.options = options
+        self._socket_path = check_socket_path(socket_in(supervisor.directory))
+        os.mkdir(os.path.dirname(self._socket_path), 0o700)
+        self._environment = {
+            **environment,
+            **options.env,
+            "TMUX_TMPDIR": supervisor.directory,
+            MARK: supervisor.mark,
+        }
+        self._client = Client(
+            supervisor,
+            tmux=tmux,
+            socket_path=self._socket_path,
+            environment=self._environment,
+            engine=engine,
+            timeout=options.timeout,
+            timeout_scale=timeout_scale,
+        )
+        self._timeout_scale = timeout_scale
+        self._directory = PaneDirectory(self._client, options.timeout)
+        self._pid = 0
+        self._pidfd = -1
+
+    def __repr__(self) -> str:
+        state = "not started"
+        if self._pid:
+            state = f"pid {self._pid}, {'running' if self.is_running else 'ended'}"
+        return f"<Server {self._socket_path} {state}>"
+
+    # -- what it is ---------------------------------------------------------
+
+    @property
+    def socket_path(self) -> str:
+        """Its socket; on return a server listens there."""
+        self.start()
+        return self._socket_path
+
+    @property
+    def pid(self) -> int:
+        """Of the tmux server's process."""
+        self.start()
+        return self._pid
+
+    @property
+    def started_pid(self) -> int:
+        """Its pid, or 0 if it was never needed."""
+        return self._pid
+
+    @property
+    def is_running(self) -> bool:
+        """It was started, and its process has not exited."""
+        return self._pidfd >= 0 and not kernel.has_exited(self._pidfd)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """An environment in which a bare ``tmux`` reaches this server."""
+        self.start()
+        return reaching(self.supervisor.directory, self._environment)
+
+    @property
+    def engine(self) -> str:
+        """The door that calls go through: ``native`` or ``process``."""
+        return self._client.engine
+
+    @property
+    def libtmux(self) -> BoundServer:
+        """A `libtmux.Server` bound to this server."""
+        self.start()
+        return self._directory.libtmux_server()
+
+    @property
+    def sessions(self) -> list[Session]:
+        """Its tmux sessions, those of the tested code too."""
+        try:
+            reply = self.cmd("list-sessions", "-F", "#{session_id}")
+        except ServerNotRunning:
+            return []
+        return [Session(self._directory, line) for line in reply.stdout]
+
+    @property
+    def panes(self) -> list[Pane]:
+        """All panes of all sessions."""
+        self.start()
+        return self._directory.panes("-a")
+
+    def processes(self) -> list[ProcessInfo]:
+        """The server and all that came of it, orphans too, parents first.
+
+        Empty once the test has ended.
+        """
+        if not self.supervisor.is_alive:
+            return []
+        return list(note_tree(self.supervisor.pid).processes.values())
+
+    # -- what it does -------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the server without a session, if it was never started.
+
+        It stays although it is empty, and ends with its last session, as
+        tmux does, from its first one on.
+
+        Raises:
+            ServerNotRunning: It could not be started.
+        """
+        if self._pid:
+            return
+        on = "set-option -s exit-empty on ; set-hook -gu session-created"
+        self._started(
+            self._client.start_server(
+                self._write_config(),
+                [
+                    *("start-server", ";", "set-option", "-s", "exit-empty", "off"),
+                    *(";", "set-hook", "-g", "session-created", on),
+                    *(";", "display-message", "-p", "#{pid} "),
+                ],
+            )
+        )
+
+    def _started(self, output: bytes) -> str:
+        line = output.decode("utf-8", "backslashreplace")
+        first = line.split(" ", 1)[0].strip()
+        if not first.isdigit():
+            raise ServerNotRunning(
+                f"{self._client.tmux} did not say its pid, but {line!r}; is it the "
+                "real tmux?",
+                socket_path=self._socket_path,
+                stderr="",
+            )
+        pid = int(first)
+        pidfd = kernel.open_pidfd(pid)
+        if pidfd is not None and not procfs.is_below(pid, self.supervisor.pid):
+            os.close(pidfd)
+            raise ServerNotRunning(
+                f"{self._client.tmux} said that the server is process {pid}, which is "
+                "none of ours; is it the real tmux?",
+                socket_path=self._socket_path,
+                stderr="",
+            )
+        self._pid, self._pidfd = pid, -1 if pidfd is None else pidfd
+        return line
+
+    def _write_config(self) -> str:
+        path = self.supervisor.directory + "/tmux.conf"
+        columns, rows = self.options.size
+        lines = [
+            f"set-option -g history-limit {self.options.history_limit}",
+            f"set-option -g default-size {columns}x{rows}",
+        ]
+        if self.options.remain_on_exit:
+            lines.append("set-option -gw remain-on-exit on")
+        if self.options.config:
+            lines.append(f"source-file {_quoted(self.options.config)}")
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write("\n".join(lines) + "\n")
+        return path
+
+    def cmd(
+        self, *args: str, timeout: float | None = None, stdin: bytes = b""
+    ) -> TmuxReply:
+        """Have tmux carry out a command; what it refuses is no exception.
+
+        Args:
+            args: Command and arguments, as on tmux's command line.
+            timeout: Seconds; None for the default.
+            stdin: What ``-`` as a file name reads.
+
+        Raises:
+            ServerNotRunning: The server has ended, or does not answer.
+        """
+        if not args:
+            raise TmuxLifeError("cmd needs the name of a tmux command")
+        self.start()
+        return TmuxReply.of(
+            self._client.call([str(arg) for arg in args], stdin=stdin, timeout=timeout)
+        )
+
+    def new_session(self, name: str | None = None, **options: Any) -> Session:
+        """Make a tmux session; on return its program shows its prompt.
+
+        A program without a known prompt has been started, no more.
+
+        Args:
+            name: Of the session; tmux counts from 0 without one.
+            options: As for the server, but for ``config``.
+
+        Raises:
+            TmuxLifeError: An option, a name or a program that cannot be.
+            WaitTimeout: The prompt did not come; shows the screen.
+            PaneDied: The program ended at once.
+        """
+        session, _ = self._new(name, options, "new_session")
+        return session
+
+    def new_pane(
+        self, program: Program | str | Sequence[str] | None = None, **options: Any
+    ) -> Pane:
+        """Start *program* in a tmux session of its own; return its pane.
+
+        Args:
+            program: An argv list, a line for the shell, a `Program`, or the name
+                of a preset (``bash``, ``dash``).
+            options: As for `new_session`. Errors too.
+        """
+        if program is not None:
+            options["program"] = program
+        _, pane = self._new(None, options, "new_pane")
+        return pane
+
+    def _new(
+        self, name: str | None, given: Mapping[str, Any], where: str
+    ) -> tuple[Session, Pane]:
+        for option in _SERVER_ONLY:
+            if option in given:
+                raise TmuxLifeError(
+                    f"{where}: {option} is fixed when the server starts; give it to "
+                    "tmux_server_factory, tmux_options or the marker tmux",
+                    option=option,
+                    where=where,
+                )
+        options = self.options.updated(given, where)
+        path = {**self._environment, **options.env}.get("PATH")
+        program = options.program or default_shell(path)
+        if name is not None:
+            check_session_name(name)
+        launch = program.prepare(self.supervisor.directory, path)
+        # Open before the shell starts: what is written to a FIFO that nobody
+        # holds open is lost.
+        channel = PromptChannel(launch.channel) if launch.channel else None
+        try:
+            line = self._create(name, options, launch)
+            session_id, pane = self._directory.enter(
+                line, launch, channel, options.timeout
+            )
+        except BaseException:
+            if channel is not None:
+                channel.close()
+            raise
+        if launch.channel or launch.prompt is not None:
+            pane.wait_for_prompt()
+        return Session(self._directory, session_id, pane), pane
+
+    def _create(self, name: str | None, options: Options, launch: Launch) -> str:
+        arguments = self._session_arguments(name, options, launch)
+        if not self._pid:
+            return self._started(
+                self._client.start_server(self._write_config(), arguments)
+            )
+        limit, default = options.history_limit, self.options.history_limit
+        if limit == default:
+            return self._client.query(*arguments)
+        # A pane takes the limit that holds when it is made; since 3.7 it
+        # follows later changes too, so the session gets an own one besides.
+        globally = ["set-option", "-g", "history-limit"]
+        return self._client.query(
+            *(*globally, str(limit), ";"),
+            *arguments,
+            *(";", "set-option", "history-limit", str(limit)),
+            *(";", *globally, str(default)),
+        )
+
+    def _session_arguments(
+        self, name: str | None, options: Options, launch: Launch
+    ) -> list[str]:
+        columns, rows = options.size
+        arguments = ["new-session", "-d", "-P", "-F", PANE_FORMAT]
+        arguments += ["-x", str(columns), "-y", str(rows)]
+        if name is not None:
+            arguments += ["-s", literal(format_proof(name))]
+        if options.cwd is not None:
+            arguments += ["-c", literal(format_proof(options.cwd))]
+        for variable, text in {**options.env, **launch.env}.items():
+            arguments += ["-e", literal(f"{variable}={text}")]
+        arguments.append("--")
+        arguments += [literal(word) for word in _never_a_shell_line(launch.argv)]
+        if options.remain_on_exit and not self.options.remain_on_exit:
+            arguments += [";", "set-option", "-w", "remain-on-exit", "on"]
+        return arguments
+
+    def kill(self, timeout: float | None = None) -> None:
+        """Stop the server and return once its process has exited.
+
+        tmux answers kill-server before the server is gone, so this waits for
+        the process itself. On one that has ended, or never started, it does
+        nothing. What outlives it is reported at the end of the test.
+
+        Args:
+            timeout: Seconds for the exit; None for the default, 0 looks once.
+
+        Raises:
+            ServerStillAlive: The process outlived *timeout*.
+
+        Source: tmux(1) kill-server; pidfd_open(2).
+        """
+        self._client.owner.check()
+        limit = self.options.timeout if timeout is None else timeout
+        limit *= self._timeout_scale
+        if self._pidfd < 0 or not kernel.send_signal(self._pidfd, 15):
+            return
+        if not kernel.has_exited(self._pidfd, limit):
+            raise ServerStillAlive(
+                f"tmux server {self._pid} on {self._socket_path} is still alive "
+                f"{limit:g} s after kill-server; is it stopped, or a client stuck?",
+                pid=self._pid,
+                socket_path=self._socket_path,
+                timeout=limit,
+            )
+
+    @property
+    def pane_ids(self) -> dict[int, str]:
+        """Ids of the panes that were handed out, by the pid of their program."""
+        return self._directory.ids()
+
+    def close(self) -> None:
+        """Close our descriptors; whoever holds the supervisor ends the server."""
+        self._directory.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def _never_a_shell_line(argv: Sequence[str]) -> Sequence[str]:
+    # tmux hands a single argument to the user's shell, more than one it executes.
+    return argv if len(argv) > 1 else ["/bin/sh", "-c", 'exec "$0"', argv[0]]
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'

@@ -1,0 +1,162 @@
+"""Typing into a pane, and remembering what was typed where."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Sequence
+
+from pytest_tmuxlife.errors import PaneDied, PaneNotReady
+from pytest_tmuxlife.terminal import keys, tty
+from pytest_tmuxlife.terminal.client import Client
+from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
+from pytest_tmuxlife.terminal.screen import Camera
+
+_PLACE = (
+    "#{history_size} #{cursor_y} #{cursor_x} #{pane_dead} #{pane_in_mode} "
+    "#{alternate_on}"
+)
+_SHOWN = 3
+_REMEMBERED = 1000
+
+
+class Typist:
+    """Sends to one pane; every send notes where the cursor stood before it.
+
+    Attributes:
+        sent: The last send, None before the first.
+        recent: The last few texts and keys, to show in a time-out.
+        owed_after: Number of the last prompt before a line was ended; a
+            higher one is owed.
+        ends_line: The last send ended a line.
+        is_line_open: Something is typed and not ended yet.
+    """
+
+    def __init__(
+        self, client: Client, pane: str, terminal: str, camera: Camera
+    ) -> None:
+        self._client = client
+        self._pane = pane
+        self._terminal = terminal
+        self._camera = camera
+        self.sent: Sent | None = None
+        self.recent: deque[str] = deque(maxlen=_SHOWN)
+        self.owed_after = 0
+        self.ends_line = False
+        self._ever_sent: dict[str, None] = {}
+        # Lines whose echo nobody has seen yet, the last one perhaps unended.
+        self._unsettled: list[str] = []
+        self.is_line_open = False
+        self._pressed = False
+        self._line_start: tuple[int, int] | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Something was sent since `settle`, or a line is not ended yet."""
+        return bool(self._unsettled) or self.is_line_open or self._pressed
+
+    def settle(self, *, at_prompt: bool) -> None:
+        """What was sent has been drawn: its echo need not be awaited again.
+
+        Args:
+            at_prompt: The program was seen at an empty prompt, so nothing is
+                typed and not ended either.
+        """
+        if at_prompt:
+            self.is_line_open = self._pressed = False
+            self._line_start = None
+        if not self.is_line_open:
+            self._unsettled.clear()
+
+    def type(self, text: str, *, quote: bool, enter: bool) -> Sent:
+        """Type *text*, and Enter behind it if asked; return where that began."""
+        modes = tty.modes(self._terminal)
+        keys.check_text(text, cooked=modes is not None and modes.canonical)
+        typed = keys.quoted(text) if quote else text
+        commands = list(keys.typing_commands(self._pane, typed))
+        if enter:
+            commands.append(["send-keys", "-t", self._pane, "Enter"])
+        self._note_text(text, enter=enter)
+        is_echoed = modes is None or modes.will_echo
+        self.ends_line = enter or "\n" in text
+        return self._send(commands, is_echoed)
+
+    def press(self, names: Sequence[str]) -> Sent:
+        """Press keys; return where the cursor stood."""
+        self.recent.append(" ".join(names))
+        self.ends_line = bool(keys.LINE_ENDING_KEYS.intersection(names))
+        if self.ends_line:
+            self.is_line_open = False
+        self._pressed = True
+        return self._send([["send-keys", "-t", self._pane, "--", *names]], True)
+
+    def _note_text(self, text: str, *, enter: bool) -> None:
+        self.recent.append(text if len(text) <= 200 else text[:200] + "...")
+        first, *rest = text.split("\n")
+        if self.is_line_open and self._unsettled:
+            self._unsettled[-1] += first
+        else:
+            self._unsettled.append(first)
+        self._unsettled += rest
+        self.is_line_open = not enter and bool(self._unsettled[-1])
+        if not self._unsettled[-1]:
+            self._unsettled.pop()
+        for line in self._unsettled:
+            self._ever_sent[squash(line)] = None
+        while len(self._ever_sent) > _REMEMBERED:
+            del self._ever_sent[next(iter(self._ever_sent))]
+
+    def _send(self, commands: Sequence[Sequence[str]], is_echoed: bool) -> Sent:
+        look = ["display-message", "-p", "-t", self._pane, _PLACE]
+        # With a second line tmux hands out the first without being asked for it.
+        batches = list(keys.batches([look, ["display-message", "-p", ""], *commands]))
+        answer = self._client.call(batches[0])
+        place = [int(word) for word in answer.stdout.split()]
+        if place:
+            # First of all: in copy mode tmux refuses keys for a reason of its own.
+            self._check_place(dead=bool(place[3]), in_mode=bool(place[4]))
+        self._camera.check(answer)
+        for batch in batches[1:]:
+            self._camera.check(self._client.call(batch))
+        history, y, x = place[:3]
+        # A line typed in pieces begins where its first piece did: the cursor
+        # may have gone on by any part of them.
+        row, column = self._line_start or (history + y, x)
+        self._line_start = (row, column) if self.is_line_open else None
+        self.sent = Sent(
+            tuple(self._unsettled), row, column, history, is_echoed, bool(place[5])
+        )
+        return self.sent
+
+    def _check_place(self, *, dead: bool, in_mode: bool) -> None:
+        if dead:
+            raise PaneDied(
+                f"the program of pane {self._pane} has ended; the text went nowhere",
+                pane=self._pane,
+                program="",
+                screen="",
+            )
+        if in_mode:
+            raise PaneNotReady(
+                f"pane {self._pane} is in copy mode, which takes keys for itself; "
+                "leave it first: cmd('send-keys', '-t', pane.id, '-X', 'cancel')",
+                pane=self._pane,
+                state="copy mode",
+            )
+
+    def fresh_lines(self, prompt: re.Pattern[str] | None) -> list[str]:
+        """What the pane shows since the last send, without the echo of it."""
+        sent = self.sent
+        if sent is None:
+            return self._camera.since(0).lines
+        grid = self._camera.since(sent.row)
+        lines = grid.lines
+        is_new_screen = grid.is_alternate and not sent.on_alternate
+        is_cut = sent.row > grid.cursor_row or grid.history < sent.history
+        if is_new_screen or is_cut:
+            # Cleared, cut at the history's limit, or another screen: the row
+            # is no guide.
+            sent = Sent(sent.lines, 0, 0, grid.history, sent.is_echoed)
+            lines = self._camera.joined_screen().lines
+        known = self._ever_sent.keys()
+        return EchoFilter(sent, known, prompt, grid.columns).output(lines)

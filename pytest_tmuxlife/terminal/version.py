@@ -1,0 +1,32 @@
+"""Which tmux this is, and whether it is new enough."""
+
+from __future__ import annotations
+
+import re
+
+OLDEST = (3, 2)
+
+
+def parse_version(output: str) -> tuple[int, int] | None:
+    """Major and minor number from ``tmux -V``; None if there are none.
+
+    Letters behind are fixes (3.3a); ``next-3.8`` and ``master`` are newer
+    than any release.
+    """
+    if "master" in output:
+        return (99, 0)
+    match = re.search(r"(\d+)\.(\d+)", output)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def why_too_old(output: str, tmux: str) -> str | None:
+    """The reason why this tmux cannot be used; None if it can."""
+    version = parse_version(output)
+    if version is None:
+        return f"{tmux} -V printed {output!r}, which names no version"
+    if version < OLDEST:
+        return (
+            f"{output} is too old: tmux {OLDEST[0]}.{OLDEST[1]} or newer is needed "
+            f"(found at {tmux})"
+        )
+    return None
