@@ -1,0 +1,106 @@
+"""pytest fixtures for programs in tmux, and proof that nothing outlives a test.
+
+Names are imported when they are first used: the helper processes live in
+this package too, and start in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.containment.processes import ProcessInfo
+    from pytest_tmuxlife.errors import (
+        CommandFailed,
+        CommandTimeout,
+        LeakError,
+        PaneDied,
+        PaneNotReady,
+        ReaperDied,
+        ServerNotRunning,
+        ServerStillAlive,
+        SocketPathTooLong,
+        TmuxLifeError,
+        TmuxNotFound,
+        WaitTimeout,
+    )
+    from pytest_tmuxlife.fixtures import LeakCheck, ServerFactory
+    from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.terminal.client import TmuxReply
+    from pytest_tmuxlife.terminal.command import CommandResult
+    from pytest_tmuxlife.terminal.pane import Pane
+    from pytest_tmuxlife.terminal.programs import BASH, DASH, Program
+    from pytest_tmuxlife.terminal.screen import Screen
+    from pytest_tmuxlife.terminal.server import Server
+    from pytest_tmuxlife.terminal.session import Session
+
+_HOMES = {
+    "containment.processes": ("ProcessInfo",),
+    "errors": (
+        "CommandFailed",
+        "CommandTimeout",
+        "LeakError",
+        "PaneDied",
+        "PaneNotReady",
+        "ReaperDied",
+        "ServerNotRunning",
+        "ServerStillAlive",
+        "SocketPathTooLong",
+        "TmuxLifeError",
+        "TmuxNotFound",
+        "WaitTimeout",
+    ),
+    "fixtures": ("LeakCheck", "ServerFactory"),
+    "leaks.model": ("Leak",),
+    "terminal.client": ("TmuxReply",),
+    "terminal.command": ("CommandResult",),
+    "terminal.pane": ("Pane",),
+    "terminal.programs": ("BASH", "DASH", "Program"),
+    "terminal.screen": ("Screen",),
+    "terminal.server": ("Server",),
+    "terminal.session": ("Session",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = [
+    "BASH",
+    "DASH",
+    "CommandFailed",
+    "CommandResult",
+    "CommandTimeout",
+    "Leak",
+    "LeakCheck",
+    "LeakError",
+    "Pane",
+    "PaneDied",
+    "PaneNotReady",
+    "ProcessInfo",
+    "Program",
+    "ReaperDied",
+    "Screen",
+    "Server",
+    "ServerFactory",
+    "ServerNotRunning",
+    "ServerStillAlive",
+    "Session",
+    "SocketPathTooLong",
+    "TmuxLifeError",
+    "TmuxNotFound",
+    "TmuxReply",
+    "WaitTimeout",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME_OF]

@@ -1,0 +1,229 @@
+"""The fixtures: servers, sessions and panes for a test, and its leak check."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from pytest_tmuxlife.errors import LeakError, TmuxLifeError, TmuxNotFound
+from pytest_tmuxlife.leaks.rules import make_rule
+from pytest_tmuxlife.terminal.options import Options
+
+# A run that uses none of these fixtures does not pay for what is behind them.
+if TYPE_CHECKING:
+    from pytest_tmuxlife.harness import Harness
+    from pytest_tmuxlife.keeper import Keeper
+    from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.settings import Settings
+    from pytest_tmuxlife.terminal.pane import Pane
+    from pytest_tmuxlife.terminal.server import Server
+    from pytest_tmuxlife.terminal.session import Session
+
+SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
+ENVIRONMENT_KEY: pytest.StashKey[Mapping[str, str]] = pytest.StashKey()
+HARNESS_KEY: pytest.StashKey[Harness] = pytest.StashKey()
+KEEPER_KEY: pytest.StashKey[Keeper] = pytest.StashKey()
+
+_GUARDED = ("TMUX", "TMUX_PANE", "TMUX_TMPDIR")
+
+
+def harness_of(config: pytest.Config) -> Harness:
+    """The run's harness, made when it is first asked for."""
+    harness = config.stash.get(HARNESS_KEY, None)
+    if harness is None:
+        from pytest_tmuxlife.harness import Harness, HarnessSettings
+
+        settings = config.stash[SETTINGS_KEY]
+        harness = config.stash[HARNESS_KEY] = Harness(
+            HarnessSettings(
+                tmux=settings.tmux,
+                tmux_asked=settings.tmux_asked,
+                engine=settings.engine,
+                leak_grace=settings.leak_grace,
+                kill_grace=settings.kill_grace,
+                timeout_scale=settings.timeout_scale,
+                ignore=settings.ignore,
+            ),
+            config.stash[ENVIRONMENT_KEY],
+        )
+    return harness
+
+
+class ServerFactory(Protocol):
+    """What `tmux_server_factory` gives."""
+
+    def __call__(self, **options: Any) -> Server:
+        """A fresh server; options win over the marker and ``tmux_options``.
+
+        Raises:
+            TmuxLifeError: An unknown option or a bad value.
+        """
+        ...
+
+
+class LeakCheck:
+    """The running check of a test: what `tmux_leaks` gives."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    def check(self, grace: float = 0.0) -> list[Leak]:
+        """What no living pane or job accounts for now.
+
+        Orphans, and programs that outlived their pane. Nothing is ended.
+
+        Args:
+            grace: Seconds in which what is on its way out may go.
+        """
+        return self._keeper.check(grace)
+
+    def ignore(
+        self, match: str | re.Pattern[str], reason: str, keep: bool = False
+    ) -> None:
+        """Allow processes to outlive this test.
+
+        Args:
+            match: Regular expression, searched in the command line.
+            reason: Why; shown beside what it allowed.
+            keep: Let them live until the run ends, instead of ending them
+                after the verdict.
+
+        Raises:
+            ValueError: An expression that is invalid or matches everything,
+                or no reason.
+        """
+        self._keeper.rules.append(
+            make_rule(match, reason, keep=keep, source="tmux_leaks.ignore")
+        )
+
+    def assert_none(self, grace: float = 2.5) -> None:
+        """Fail now if something is not accounted for within *grace* seconds.
+
+        Raises:
+            LeakError: Something is there; ``.leaks`` has it.
+        """
+        leaks = self.check(grace)
+        if leaks:
+            from pytest_tmuxlife.leaks.report import count
+
+            lines = [f"{count(leaks)} without a living pane or job:"]
+            lines += [f"  {leak}" for leak in leaks]
+            raise LeakError("\n".join(lines), leaks=leaks)
+
+
+@pytest.fixture
+def tmux_options() -> dict[str, Any]:
+    """Default options for this test's tmux servers; override to change them."""
+    return {}
+
+
+@pytest.fixture
+def _tmux_keeper(
+    request: pytest.FixtureRequest, tmux_options: Mapping[str, Any]
+) -> Iterator[Keeper]:
+    config = request.config
+    options = _options_of(request, config.stash[SETTINGS_KEY], tmux_options)
+    harness = harness_of(config)
+    try:
+        harness.require_tmux()
+    except TmuxNotFound as error:
+        pytest.skip(error.reason)
+    keeper = harness.new_keeper(request.node.nodeid, options)
+    request.node.stash[KEEPER_KEY] = keeper
+    restore = _guard_environment(harness.reaper.environment_directory)
+    try:
+        yield keeper
+    finally:
+        _restore_environment(restore)
+        keeper.end(spare_survivors=bool(config.getoption("usepdb", False)))
+
+
+def _options_of(
+    request: pytest.FixtureRequest, settings: Settings, given: Mapping[str, Any]
+) -> Options:
+    options = Options(
+        program=settings.program, size=settings.size, timeout=settings.timeout
+    )
+    if not isinstance(given, Mapping):
+        raise TmuxLifeError(
+            f"fixture tmux_options must return a dict of options, not {given!r}"
+        )
+    options = options.updated(given, "fixture tmux_options")
+    for marker in reversed(list(request.node.iter_markers("tmux"))):
+        if marker.args:
+            raise TmuxLifeError(
+                f"marker tmux of {request.node.nodeid} takes options by name only"
+            )
+        where = f"marker tmux of {request.node.nodeid}"
+        options = options.updated(marker.kwargs, where)
+    if options.cwd is None:
+        cwd = str(request.getfixturevalue("tmp_path"))
+        options = options.updated({"cwd": cwd}, "tmp_path")
+    return options
+
+
+def _guard_environment(directory: str) -> dict[str, str | None]:
+    """A bare tmux in the tested code must not reach the user's server."""
+    before = {name: os.environ.get(name) for name in _GUARDED}
+    for name in _GUARDED:
+        os.environ.pop(name, None)
+    os.environ["TMUX_TMPDIR"] = directory
+    return before
+
+
+def _restore_environment(before: Mapping[str, str | None]) -> None:
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture
+def tmux_server_factory(_tmux_keeper: Keeper) -> ServerFactory:
+    """``factory(**options) -> Server``; every one is verified at the end."""
+
+    def factory(**options: Any) -> Server:
+        server = _tmux_keeper.open_server(options, "tmux_server_factory")
+        server.start()
+        return server
+
+    return factory
+
+
+@pytest.fixture
+def tmux_server(request: pytest.FixtureRequest, _tmux_keeper: Keeper) -> Server:
+    """A fresh tmux server on a private socket, without any session."""
+    server = _tmux_keeper.open_server({}, "tmux_server")
+    if "tmux_session" not in request.fixturenames:
+        # The first session starts server and shell in one go: twice as fast.
+        server.start()
+    return server
+
+
+@pytest.fixture
+def tmux_session(tmux_server: Server) -> Session:
+    """The first session of `tmux_server`; its shell shows its prompt."""
+    return tmux_server.new_session()
+
+
+@pytest.fixture
+def tmux_pane(tmux_session: Session) -> Pane:
+    """The pane of `tmux_session`; its shell shows its prompt."""
+    return tmux_session.pane
+
+
+@pytest.fixture
+def tmux_env(tmux_server: Server) -> dict[str, str]:
+    """Environment for a program under test: a bare ``tmux`` reaches `tmux_server`."""
+    return tmux_server.env
+
+
+@pytest.fixture
+def tmux_leaks(_tmux_keeper: Keeper) -> LeakCheck:
+    """The running leak check: look, allow, or fail in the middle of the test."""
+    return LeakCheck(_tmux_keeper)

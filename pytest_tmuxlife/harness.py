@@ -1,0 +1,231 @@
+"""What a run holds: its reaper, and the supervisors on loan to tests.
+
+Knows no pytest. The servers of one test are a `Keeper`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_tmuxlife.containment.reaper import Reaper
+from pytest_tmuxlife.containment.sweep import MARK
+from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
+from pytest_tmuxlife.keeper import Keeper
+from pytest_tmuxlife.terminal import inotify
+from pytest_tmuxlife.terminal.environment import clean_environment
+from pytest_tmuxlife.terminal.version import why_too_old
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.containment.supervisor import Supervisor
+    from pytest_tmuxlife.leaks.rules import IgnoreRule
+    from pytest_tmuxlife.terminal.options import Options
+
+HOW_TO_INSTALL = (
+    "install it (apt-get install tmux, dnf install tmux, brew install tmux) or name "
+    "one with --tmux-bin"
+)
+_KILL_LIMIT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class HarnessSettings:
+    """What a harness needs of the run's settings.
+
+    Attributes:
+        tmux: Path of the tmux program; None if there is none.
+        tmux_asked: What was asked for, for the message.
+        engine: ``native`` or ``process``.
+        leak_grace: Seconds for what is on its way out.
+        kill_grace: Seconds between TERM and KILL.
+        timeout_scale: Multiplies time limits of waits and calls.
+        ignore: What may outlive a test.
+    """
+
+    tmux: str | None
+    tmux_asked: str = "tmux"
+    engine: str = "native"
+    leak_grace: float = 2.5
+    kill_grace: float = 0.5
+    timeout_scale: float = 1.0
+    ignore: tuple[IgnoreRule, ...] = ()
+
+
+class Harness:
+    """The reaper of a run, started when the first server is asked for.
+
+    Args:
+        settings: What holds for the whole run.
+        environment_at_start: The environment as it was when the run began.
+
+    Attributes:
+        unfinished: Supervisors whose test has ended and that were not yet
+            let go, each with the pids to spare until the run ends.
+    """
+
+    def __init__(
+        self, settings: HarnessSettings, environment_at_start: Mapping[str, str]
+    ) -> None:
+        self.settings = settings
+        self._environment_at_start = environment_at_start
+        self._reaper: Reaper | None = None
+        self._spare: Supervisor | None = None
+        self._checked_tmux = False
+        self._tmux_error: TmuxNotFound | ServerNotRunning | None = None
+        self.unfinished: dict[Supervisor, Sequence[int]] = {}
+        self._unreported: list[Keeper] = []
+
+    @property
+    def reaper(self) -> Reaper:
+        """The run's reaper.
+
+        Raises:
+            ReaperDied: It could not start, or it is gone.
+            TmuxLifeError: This process is a fork of the one that runs the tests.
+        """
+        if self._reaper is None:
+            self._reaper = Reaper()
+        self._reaper.owner.check()
+        if not self._reaper.is_alive:
+            raise ReaperDied(
+                f"the reaper (pid {self._reaper.pid}) of this run is gone: somebody "
+                "killed it; every tmux server of the run has been ended with it",
+                helper="reaper",
+            )
+        return self._reaper
+
+    @property
+    def is_broken(self) -> bool:
+        """The reaper was started and is gone."""
+        reaper = self._reaper
+        return (
+            reaper is not None and reaper.owner.is_this_process and not reaper.is_alive
+        )
+
+    def require_tmux(self) -> str:
+        """Path of a tmux that is new enough.
+
+        Raises:
+            TmuxNotFound: There is none, or it is too old; says what to do.
+            ServerNotRunning: It does not even say its version.
+        """
+        tmux = self.settings.tmux
+        if tmux is None:
+            reason = f"{self.settings.tmux_asked} not found; {HOW_TO_INSTALL}"
+            raise TmuxNotFound(reason, reason=reason)
+        if not self._checked_tmux:
+            try:
+                self._check_version(tmux)
+            except (TmuxNotFound, ServerNotRunning) as error:
+                # For all tests: one that hangs would cost each of them the limit.
+                self._tmux_error = error
+            self._checked_tmux = True
+        if self._tmux_error is not None:
+            raise self._tmux_error.with_traceback(None)
+        return tmux
+
+    def _check_version(self, tmux: str) -> None:
+        limit = 10.0 * self.settings.timeout_scale
+        supervisor = self.reaper.supervise()
+        environment = {**clean_environment(os.environ), MARK: supervisor.mark}
+        try:
+            done = supervisor.run([tmux, "-V"], environment, timeout=limit)
+        except TmuxNotFound:
+            supervisor.finish()
+            raise
+        if done.timed_out:
+            supervisor.kill(term_grace=0.1)
+            supervisor.finish()
+            raise ServerNotRunning(
+                f"{tmux} -V did not answer within {limit:g} s and was killed; is it "
+                "the real tmux?",
+                socket_path="",
+                stderr=done.stderr.decode("utf-8", "backslashreplace"),
+            )
+        self._spare = supervisor
+        version = done.stdout.decode("utf-8", "backslashreplace").strip()
+        reason = why_too_old(version, tmux)
+        if reason is not None:
+            reason = f"{reason}; {HOW_TO_INSTALL}"
+            raise TmuxNotFound(reason, reason=reason)
+
+    def new_supervisor(self) -> Supervisor:
+        """A supervisor that nobody uses yet."""
+        spare, self._spare = self._spare, None
+        reaper = self.reaper
+        if spare is not None and spare.is_alive:
+            return spare
+        # It held nothing: one that has died is nobody's loss.
+        return reaper.supervise()
+
+    def _take_back(self, supervisor: Supervisor) -> None:
+        """Have a free supervisor ready for the next test: no fork, and it is warm."""
+        reaper = self._reaper
+        wanted = self._spare is None and reaper is not None and reaper.is_alive
+        if wanted and reaper is not None and supervisor.is_alive:
+            self._spare = reaper.renew(supervisor)
+        else:
+            supervisor.finish()
+
+    def new_keeper(self, nodeid: str, options: Options) -> Keeper:
+        """A keeper for the test *nodeid*; it counts as unreported."""
+        keeper = Keeper(self, nodeid, options)
+        self._unreported.append(keeper)
+        return keeper
+
+    def has_reported(self, keeper: Keeper) -> None:
+        """The verdicts of *keeper* stand in its test's report."""
+        if keeper in self._unreported:
+            self._unreported.remove(keeper)
+
+    @property
+    def unreported(self) -> list[Keeper]:
+        """Those with a leak that no report shows: of a run that was cut short."""
+        return [keeper for keeper in self._unreported if keeper.leaking]
+
+    def environment(self) -> dict[str, str]:
+        """What a server that starts now is given."""
+        return clean_environment(os.environ, self._environment_at_start)
+
+    def finish(self, supervisor: Supervisor) -> None:
+        """Let an unfinished supervisor go, ending what it still has.
+
+        Raises:
+            ReaperDied: It is gone already, or the reaper is.
+        """
+        if supervisor.is_free:
+            self._take_back(supervisor)
+            self.unfinished.pop(supervisor, None)
+            return
+        spare = self.unfinished[supervisor]
+        supervisor.kill(
+            term_grace=self.settings.kill_grace, limit=_KILL_LIMIT, spare=spare
+        )
+        if spare:
+            self.reaper.keep(list(spare))
+        supervisor.finish()
+        del self.unfinished[supervisor]
+
+    def finish_all(self) -> None:
+        """Let go what a debugger, or an interrupted teardown, has left."""
+        for supervisor in list(self.unfinished):
+            try:
+                self.finish(supervisor)
+            except ReaperDied:
+                self.unfinished.pop(supervisor, None)
+
+    def close(self) -> None:
+        """End the reaper and with it all that is left of the run."""
+        reaper, self._reaper = self._reaper, None
+        spare, self._spare = self._spare, None
+        if reaper is None:
+            return
+        try:
+            inotify.close()
+            if spare is not None and reaper.is_alive:
+                # Else the reaper would wait for it.
+                spare.finish()
+        finally:
+            reaper.close()

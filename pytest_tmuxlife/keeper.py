@@ -1,0 +1,231 @@
+"""The servers of one test, and the verdicts on them. Knows no pytest."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
+from pytest_tmuxlife.errors import ReaperDied
+from pytest_tmuxlife.leaks.finder import begin_end, end_and_judge, find_unaccounted
+from pytest_tmuxlife.leaks.rules import IgnoreRule, rule_for
+from pytest_tmuxlife.terminal.server import Server
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.containment.supervisor import Supervisor
+    from pytest_tmuxlife.harness import Harness
+    from pytest_tmuxlife.leaks.model import Leak, Verdict
+    from pytest_tmuxlife.terminal.options import Options
+
+_Done = TypeVar("_Done")
+
+# What describing and killing take, when somebody's alarm is about to ring.
+_ALARM_MARGIN = 0.3
+_SHORTEST_GRACE = 0.1
+
+
+@dataclass(slots=True, eq=False)
+class Keeper:
+    """The servers of one test.
+
+    Attributes:
+        harness: Of the run.
+        nodeid: Of the test.
+        options: For a server that is given none.
+        rules: What this test allows to stay, beside what the run allows.
+        supervisors: Those that it has taken from the harness.
+        servers: Those that it has made.
+        verdicts: One for each server that was ended.
+    """
+
+    harness: Harness
+    nodeid: str
+    options: Options
+    rules: list[IgnoreRule] = field(default_factory=list)
+    supervisors: list[Supervisor] = field(default_factory=list)
+    servers: list[Server] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def open_server(self, given: Mapping[str, Any], where: str) -> Server:
+        """A server of the test's own; it starts when it is first used.
+
+        Raises:
+            TmuxLifeError: An unknown option or a bad value.
+            TmuxNotFound: No usable tmux.
+            ReaperDied: The helper is gone.
+        """
+        options = self.options.updated(given, where)
+        harness = self.harness
+        tmux = harness.require_tmux()
+        supervisor = harness.new_supervisor()
+        self.supervisors.append(supervisor)
+        _ = supervisor.pid
+        server = Server(
+            supervisor,
+            tmux=tmux,
+            environment=harness.environment(),
+            options=options,
+            engine=harness.settings.engine,
+            timeout_scale=harness.settings.timeout_scale,
+        )
+        self.servers.append(server)
+        return server
+
+    @property
+    def leaking(self) -> list[Verdict]:
+        """The verdicts that name a leak."""
+        return [verdict for verdict in self.verdicts if verdict.leaks]
+
+    @property
+    def all_rules(self) -> list[IgnoreRule]:
+        """The test's own and the run's."""
+        return [*self.rules, *self.harness.settings.ignore]
+
+    def check(self, grace: float) -> list[Leak]:
+        """What no living pane or job accounts for, while the test runs."""
+        leaks: list[Leak] = []
+        for server in self.servers:
+            verdict = find_unaccounted(
+                server.supervisor,
+                server_pid=server.started_pid,
+                pane_pids={pane.pid for pane in server.panes}
+                if server.is_running
+                else set(),
+                grace=grace,
+                rules=self.all_rules,
+                pane_ids=server.pane_ids,
+            )
+            leaks += verdict.leaks
+        return leaks
+
+    def end(self, *, spare_survivors: bool) -> None:
+        """End every server, give the verdicts, and end what outlived them.
+
+        Whatever happens, the verdicts that were reached are in `verdicts`,
+        and the harness knows what it has still to end.
+
+        Args:
+            spare_survivors: Leave them for a debugger; `Harness.finish_all`
+                ends them.
+
+        Raises:
+            BaseException: What cut the wait short, once all is described.
+        """
+        self.harness.unfinished.update(dict.fromkeys(self.supervisors, ()))
+        settings = self.harness.settings
+        grace, limited_by = _grace_before_alarm(
+            settings.leak_grace, settings.kill_grace
+        )
+        ending = _Ending(Deadline(grace), limited_by, self.all_rules)
+        for server in self.servers:
+            ending.begin(server, alone=len(self.servers) == 1)
+        for server in self.servers:
+            verdict = ending.judge(server)
+            if verdict is not None:
+                self.verdicts.append(verdict)
+        for server in self.servers:
+            ending.insist(server.close)
+        for supervisor, verdict in ending.judged:
+            self.harness.unfinished[supervisor] = self._to_keep(verdict)
+            if not (spare_survivors and verdict.leaks):
+                ending.insist(partial(self.harness.finish, supervisor))
+        ending.raise_error()
+
+    def _to_keep(self, verdict: Verdict) -> list[int]:
+        allowed = [
+            (process, rule_for(self.all_rules, process))
+            for process, _ in verdict.ignored
+        ]
+        return [process.pid for process, rule in allowed if rule and rule.keep]
+
+
+class _Ending:
+    """The end of several servers under one grace, whatever comes in between.
+
+    An alarm of another plugin or C-c is noted and what it hit is done again,
+    without any grace; a helper that is gone costs the verdicts on its own
+    server only.
+    """
+
+    def __init__(
+        self, deadline: Deadline, limited_by: str, rules: Sequence[IgnoreRule]
+    ) -> None:
+        self.deadline = deadline
+        self.limited_by = limited_by
+        self.rules = rules
+        self.trees: dict[int, ProcessTree] = {}
+        self.judged: list[tuple[Supervisor, Verdict]] = []
+        self.interruption: BaseException | None = None
+        self.death: ReaperDied | None = None
+
+    def begin(self, server: Server, *, alone: bool) -> None:
+        """Note what runs; signal the server if it is one of several."""
+        supervisor = server.supervisor
+
+        def note() -> ProcessTree:
+            return note_tree(supervisor.pid) if alone else begin_end(supervisor)
+
+        tree = self.insist(note)
+        if tree is not None:
+            self.trees[supervisor.number] = tree
+
+    def judge(self, server: Server) -> Verdict | None:
+        """The verdict; None if there can be none."""
+        supervisor = server.supervisor
+        verdict = self.insist(lambda: self._judge(server))
+        if verdict is not None:
+            self.judged.append((supervisor, verdict))
+        return verdict
+
+    def _judge(self, server: Server) -> Verdict:
+        since = self.deadline.elapsed
+        verdict, interruption = end_and_judge(
+            server.supervisor,
+            server_pid=server.started_pid,
+            grace=0.0 if self.interruption else self.deadline.remaining,
+            rules=self.rules,
+            limited_by=self.limited_by,
+            tree=self.trees.get(server.supervisor.number),
+            pane_ids=server.pane_ids,
+        )
+        if interruption is not None:
+            self._note(interruption)
+        return replace(verdict, waited=since + verdict.waited)
+
+    def insist(self, step: Callable[[], _Done]) -> _Done | None:
+        for _ in range(2):
+            try:
+                return step()
+            except ReaperDied as error:
+                self.death = self.death or error
+                return None
+            except BaseException as error:
+                self._note(error)
+        return None
+
+    def _note(self, interruption: BaseException) -> None:
+        if self.interruption is None:
+            self.interruption = interruption
+        elif interruption is not self.interruption:
+            self.interruption.add_note(f"and then {interruption!r}")
+        self.limited_by = f"cut short by {type(interruption).__name__}"
+
+    def raise_error(self) -> None:
+        """What came in between, now that all is described."""
+        error = self.interruption or self.death
+        if error is not None:
+            raise error
+
+
+def _grace_before_alarm(grace: float, kill_grace: float) -> tuple[float, str]:
+    """The grace that somebody's alarm (pytest-timeout) leaves, and why."""
+    remaining, _ = signal.getitimer(signal.ITIMER_REAL)
+    left = remaining - kill_grace - _ALARM_MARGIN
+    if remaining == 0 or left >= grace:
+        return grace, ""
+    shorter = max(_SHORTEST_GRACE, left)
+    return shorter, f"instead of {grace:g} s: an alarm is due in {remaining:.1f} s"

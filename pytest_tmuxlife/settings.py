@@ -1,0 +1,242 @@
+"""One frozen `Settings`, from option, environment and ini, each value with blame."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from pytest_tmuxlife.leaks.rules import IgnoreRule, parse_rule
+from pytest_tmuxlife.terminal.options import parse_size
+from pytest_tmuxlife.terminal.programs import PRESETS
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.terminal.programs import Program
+
+_Value = TypeVar("_Value")
+ENGINES = ("native", "process")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the whole run.
+
+    Attributes:
+        leak_grace: Seconds in which what is on its way out may go.
+        kill_grace: Seconds between TERM and KILL, after the verdict.
+        timeout: Seconds for each wait that names none.
+        timeout_scale: Every time limit of waits and calls is multiplied by it.
+        program: What runs in a pane; None for bash, else the first shell found.
+        size: Columns and rows.
+        engine: ``native`` or ``process``.
+        tmux: Path of the tmux program; None if there is none.
+        tmux_asked: The name or path that was asked for.
+        required: A missing or too old tmux stops the run.
+        ignore: What may outlive a test.
+    """
+
+    leak_grace: float
+    kill_grace: float
+    timeout: float
+    timeout_scale: float
+    program: Program | None
+    size: tuple[int, int]
+    engine: str
+    tmux: str | None
+    tmux_asked: str
+    required: bool
+    ignore: tuple[IgnoreRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as it is declared.
+
+    Attributes:
+        name: Of the ini value.
+        default: As it would be written in the ini file.
+        help: One line.
+        parse: Text to value; raises ValueError with what is valid.
+        option: The command-line option that sets it too, or "".
+        lines: It is a list of lines.
+    """
+
+    name: str
+    default: str
+    help: str
+    parse: Callable[[str], Any]
+    option: str = ""
+    lines: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it too."""
+        return "TMUXLIFE_" + self.name.removeprefix("tmux_").upper()
+
+
+def _seconds(text: str) -> float:
+    return _number(text, "seconds, 0 or more", lambda value: value >= 0)
+
+
+def _positive_seconds(text: str) -> float:
+    return _number(text, "seconds, more than 0", lambda value: value > 0)
+
+
+def _factor(text: str) -> float:
+    return _number(text, "a factor, more than 0", lambda value: value > 0)
+
+
+def _number(text: str, valid: str, check: Callable[[float], bool]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"expected {valid}") from None
+    if not check(value) or value == float("inf"):
+        raise ValueError(f"expected {valid}")
+    return value
+
+
+def _engine(text: str) -> str:
+    if text not in ENGINES:
+        raise ValueError(f"expected one of {', '.join(ENGINES)}")
+    return text
+
+
+def _program(text: str) -> Program | None:
+    if text == "":
+        return None
+    if text not in PRESETS:
+        raise ValueError(f"expected one of {', '.join(PRESETS)}")
+    return PRESETS[text]
+
+
+def _ignore_rules(text: str) -> tuple[IgnoreRule, ...]:
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(parse_rule(line, "tmux_leak_ignore") for line in lines if line)
+
+
+SETTINGS = (
+    Setting(
+        "tmux_leak_grace",
+        "2.5",
+        "seconds in which processes on their way out may go before they are leaks",
+        _seconds,
+    ),
+    Setting(
+        "tmux_kill_grace",
+        "0.5",
+        "seconds between TERM and KILL for what leaked",
+        _seconds,
+    ),
+    Setting(
+        "tmux_timeout",
+        "10",
+        "seconds for each wait and tmux call that names none",
+        _positive_seconds,
+    ),
+    Setting(
+        "tmux_timeout_scale",
+        "1",
+        "multiplies every time limit of waits and calls, for slow machines",
+        _factor,
+    ),
+    Setting(
+        "tmux_program",
+        "",
+        f"what runs in a pane: {', '.join(PRESETS)} (default: bash, else the first "
+        "shell found)",
+        _program,
+    ),
+    Setting("tmux_size", "80x24", "size of a pane: COLUMNSxROWS", parse_size),
+    Setting(
+        "tmux_engine",
+        "native",
+        "how to talk to tmux: native (its socket protocol) or process (tmux clients)",
+        _engine,
+    ),
+    Setting("tmux_bin", "tmux", "the tmux program, by name or path", str, "--tmux-bin"),
+)
+IGNORE = Setting(
+    "tmux_leak_ignore",
+    "",
+    "lines: a regular expression, searched in the command line of what outlived a "
+    "test, then ' # ' and the reason why it may",
+    _ignore_rules,
+    lines=True,
+)
+ALL_SETTINGS = (*SETTINGS, IGNORE)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare options and ini values."""
+    group = parser.getgroup("tmux", "tmux servers held by pytest-tmuxlife")
+    group.addoption(
+        "--tmux-required",
+        action="store_true",
+        help="stop the run if tmux is missing or too old, instead of skipping",
+    )
+    for setting in ALL_SETTINGS:
+        help_text = f"{setting.help} [{setting.variable}]"
+        if setting.lines:
+            parser.addini(setting.name, help_text, type="linelist", default=[])
+        else:
+            parser.addini(setting.name, help_text, type="string", default="")
+        if setting.option:
+            group.addoption(
+                setting.option, metavar="VALUE", default=None, help=setting.help
+            )
+
+
+def load(config: pytest.Config, environ: Mapping[str, str] | None = None) -> Settings:
+    """Resolve every setting: option before environment before ini.
+
+    Raises:
+        pytest.UsageError: A bad value; names its source and what is valid.
+    """
+    environ = os.environ if environ is None else environ
+    values = {
+        setting.name: _resolve(setting, config, environ) for setting in ALL_SETTINGS
+    }
+    asked = values["tmux_bin"]
+    return Settings(
+        leak_grace=values["tmux_leak_grace"],
+        kill_grace=values["tmux_kill_grace"],
+        timeout=values["tmux_timeout"],
+        timeout_scale=values["tmux_timeout_scale"],
+        program=values["tmux_program"],
+        size=values["tmux_size"],
+        engine=values["tmux_engine"],
+        tmux=_absolute(shutil.which(asked)),
+        tmux_asked=asked,
+        required=bool(config.getoption("tmux_required")),
+        ignore=values["tmux_leak_ignore"],
+    )
+
+
+def _absolute(path: str | None) -> str | None:
+    return os.path.abspath(path) if path else None
+
+
+def _resolve(
+    setting: Setting, config: pytest.Config, environ: Mapping[str, str]
+) -> Any:
+    sources = []
+    if setting.option:
+        sources.append((setting.option, config.getoption(setting.option)))
+    sources.append((f"environment {setting.variable}", environ.get(setting.variable)))
+    ini = config.getini(setting.name)
+    sources.append((f"ini {setting.name}", "\n".join(ini) if setting.lines else ini))
+    for source, text in sources:
+        if not text:
+            continue
+        try:
+            return setting.parse(str(text).strip())
+        except ValueError as error:
+            # Of several lines, the error itself names the bad one.
+            value = "" if setting.lines else f"={text!r}"
+            raise pytest.UsageError(f"{source}{value}: {error}") from None
+    return setting.parse(setting.default)
