@@ -1,0 +1,73 @@
+"""pytest-tmuxlife as a test uses it, without the runner around it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_tmuxlife.harness import Harness, HarnessSettings
+from pytest_tmuxlife.keeper import Keeper
+from pytest_tmuxlife.terminal.environment import snapshot
+from pytest_tmuxlife.terminal.options import Options
+from pytest_tmuxlife.terminal.pane import Pane
+from pytest_tmuxlife.terminal.server import Server
+
+# For panes, ours and theirs, that take in 50,000 lines.
+HISTORY = 60_000
+ENGINES = ("native", "process")
+
+
+def label(engine: str) -> str:
+    """How the row of an engine is called."""
+    return f"pytest-tmuxlife, {engine}"
+
+
+class Ours:
+    """One run of one engine: a reaper, and servers as they are asked for.
+
+    A context manager; at its end nothing is left.
+    """
+
+    def __init__(self, engine: str) -> None:
+        settings = HarnessSettings(tmux=shutil.which("tmux"), engine=engine)
+        self.harness = Harness(settings, snapshot())
+        self._keepers: list[Keeper] = []
+
+    def __enter__(self) -> Ours:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for keeper in self._keepers:
+            self.end(keeper)
+        self.harness.close()
+
+    def keeper(self) -> Keeper:
+        return self.harness.new_keeper("bench", Options(timeout=30.0))
+
+    def end(self, keeper: Keeper) -> None:
+        """End its servers; they must be clean."""
+        keeper.end(spare_survivors=False)
+        self.harness.has_reported(keeper)
+        if keeper.leaking:
+            raise RuntimeError(f"a clean server was accused: {keeper.leaking}")
+
+    def server(self) -> Server:
+        """A server that lasts as long as this object."""
+        keeper = self.keeper()
+        self._keepers.append(keeper)
+        return keeper.open_server({}, "bench")
+
+    def pane(self, argv: Sequence[str] | None = None, **options: Any) -> Pane:
+        """A pane that lasts as long as this object: with a shell, or *argv*."""
+        program = None if argv is None else list(argv)
+        return self.server().new_pane(program, **options)
+
+    def cycle(self, _: int) -> float:
+        """What a test with a pane costs: start, prompt, verified end."""
+        start = time.perf_counter()
+        keeper = self.keeper()
+        keeper.open_server({}, "bench").new_session()
+        self.end(keeper)
+        return time.perf_counter() - start

@@ -1,0 +1,157 @@
+"""README and docs say what the code does: examples run, tables agree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from examples_in_docs import PAGES, ROOT, Example, comparable, read
+
+import pytest_tmuxlife
+from pytest_tmuxlife import plugin
+from pytest_tmuxlife.settings import ALL_SETTINGS
+from pytest_tmuxlife.terminal.environment import KEPT
+from pytest_tmuxlife.terminal.options import Options
+
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+EXAMPLES = [example for page in PAGES for example in read(page).examples]
+RUN_LIMIT = 120.0
+
+SETTINGS_TABLE = [
+    ("ini value", "environment", "option", "default", "what it sets"),
+    *(
+        (
+            f"`{setting.name}`",
+            f"`{setting.variable}`",
+            f"`{setting.option}`" if setting.option else "",
+            f"`{setting.default}`" if setting.default else "",
+            setting.help,
+        )
+        for setting in ALL_SETTINGS
+    ),
+]
+
+
+def table(path: Path, name: str) -> list[tuple[str, ...]]:
+    """Rows of the table that follows ``<!-- table: NAME -->``, header first."""
+    _, mark, rest = path.read_text().partition(f"<!-- table: {name} -->\n")
+    assert mark, f"{path.name} has no table {name}"
+    lines = rest.split("\n\n", 1)[0].strip().splitlines()
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines
+    ]
+    return [row for row in rows if not set("".join(row)) <= {"-"}]
+
+
+# -- examples ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.id)
+def test_example_ends_as_the_page_says(
+    example: Example, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each example runs as shown, with its outcomes and its output."""
+    for variable in ("CI", "BUILD_NUMBER", "COLUMNS", "PYTEST_ADDOPTS"):
+        # On a CI machine pytest prints its summary in another way.
+        monkeypatch.delenv(variable, raising=False)
+    for name, text in example.files.items():
+        (pytester.path / name).write_text(text)
+    done = pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", *example.arguments, timeout=RUN_LIMIT
+    )
+    done.assert_outcomes(**example.outcomes)
+    printed = comparable(done.stdout.str())
+    expected = [line for line in comparable(example.output) if line or example.whole]
+    if example.whole:
+        start = printed.index(expected[0])
+        assert printed[start : start + len(expected)] == expected
+    else:
+        assert [line for line in expected if line not in printed] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_python_of_a_page_is_left_untried(page: Path) -> None:
+    """A Python block without a run is a block that can rot."""
+    assert read(page).unmarked == []
+
+
+def test_the_suite_knows_how_many_examples_there_are() -> None:
+    """A mark that is spelt wrongly would take its example out silently."""
+    text = "".join(page.read_text() for page in PAGES)
+    assert len(EXAMPLES) == text.count("<!-- run: ") > 10
+    assert sum(bool(example.output) for example in EXAMPLES) == text.count(
+        "<!-- output"
+    )
+
+
+# -- tables ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "reference" / "settings.md"])
+def test_table_of_settings_is_that_of_the_code(page: Path) -> None:
+    """Names, variables, options, defaults and help are the declared ones."""
+    assert table(page, "settings") == SETTINGS_TABLE
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "reference" / "fixtures.md"])
+def test_table_of_options_has_each_with_its_default(page: Path) -> None:
+    """Every option of `tmux(...)` is there, none besides."""
+    defaults = Options()
+    assert [row[:2] for row in table(page, "options")[1:]] == [
+        (f"`{option.name}`", f"`{getattr(defaults, option.name)!r}`")
+        for option in fields(Options)
+    ]
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "reference" / "fixtures.md"])
+def test_table_of_fixtures_has_each(page: Path) -> None:
+    """Every public fixture is there, none besides."""
+    public = {f"`{name}`" for name in plugin.__all__ if not name.startswith("_")}
+    assert {row[0] for row in table(page, "fixtures")[1:]} == public
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "reference" / "settings.md"])
+def test_flag_without_a_value_is_named_beside_the_table(page: Path) -> None:
+    """It is no setting of the table, for no ini value sets it."""
+    assert "`--tmux-required`" in page.read_text()
+
+
+def test_reference_has_every_public_name() -> None:
+    """What can be imported from the package can be looked up."""
+    text = "".join(path.read_text() for path in (DOCS / "reference").glob("*.md"))
+    errors = {
+        name
+        for name in pytest_tmuxlife.__all__
+        if getattr(pytest_tmuxlife, name).__module__ == "pytest_tmuxlife.errors"
+    }
+    listed = set(
+        re.findall(r"^\.\. (?:autoclass|py:data):: (\w+)$", text, re.MULTILINE)
+    )
+    assert ".. automodule:: pytest_tmuxlife.errors" in text
+    assert listed | errors == set(pytest_tmuxlife.__all__)
+
+
+def test_every_kept_variable_is_listed() -> None:
+    """What panes get from the environment is written down, by name."""
+    page = (DOCS / "explanation" / "isolation.md").read_text()
+    names = page.partition("<!-- list: kept -->\n")[2].split("\n")[0]
+    assert tuple(re.findall(r"`(\w+)`", names)) == KEPT
+
+
+# -- links -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    """Every file that a page links to is there."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+    missing = [
+        target
+        for target in targets
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert missing == []
