@@ -66,14 +66,17 @@ def stubborn(tmux_server_factory):
     return stubborn
 """
 
-# Sleepers inherit what the shell ignores; one of them leaves its session.
+# Sleepers inherit what the shell ignores; one of them leaves its session. All are
+# there once it is armed: the shell becomes the last of them.
 _STUBBORN = """
 trap '' HUP TERM
 setsid sleep 1000 &
 (sleep 1000 &)
 echo armed
-while :; do sleep 1000; done
+exec sleep 1000
 """
+# The tmux server, and the three of them.
+STUBBORN_PROCESSES = 4
 
 # A run in which something of every kind is going on, for a kill at any moment.
 BUSY_TESTS = 5

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from runs import PytestProcess, kill_at_once
+from runs import STUBBORN_PROCESSES, PytestProcess, kill_at_once
 
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.containment.files import write_record
@@ -57,11 +57,14 @@ def test_the_next_run_sweeps_what_killed_helpers_left(tmp_path: Path) -> None:
     with PytestProcess(tmp_path / "dead", HELD) as dead:
         die_at_once(dead)
         name = dead.directory.name
-        assert len(dead.living()) == 5
+        assert len(dead.living()) == STUBBORN_PROCESSES
         with PytestProcess(tmp_path / "next", SHORT, root=dead.root) as following:
             assert following.wait() == 0
             assert f"tmuxlife: removed {name} of a run" in following.output
-            assert f"(pid {dead.pid}): 5 processes ended" in following.output
+            assert (
+                f"(pid {dead.pid}): {STUBBORN_PROCESSES} processes ended"
+                in following.output
+            )
         dead.assert_nothing_left()
 
 

@@ -39,11 +39,16 @@ def read_bytes(path: str) -> bytes | None:
         os.close(fd)
 
 
+# include/linux/sched.h
+_PF_EXITING = 0x4
+
+
 class Stat:
     """One line of /proc/PID/stat, the fields that we use."""
 
     __slots__ = (
         "comm",
+        "flags",
         "foreground_group",
         "pgid",
         "pid",
@@ -67,8 +72,19 @@ class Stat:
         self.sid = int(fields[3])
         self.tty = int(fields[4])
         self.foreground_group = int(fields[5])
+        self.flags = int(fields[6])
         self.threads = int(fields[17])
         self.start_ticks = int(fields[19])
+
+    @property
+    def is_zombie(self) -> bool:
+        """It has exited and nobody has waited for it."""
+        return self.state == "Z"
+
+    @property
+    def is_exiting(self) -> bool:
+        """It is on its way out; of several threads, the first one is."""
+        return bool(self.flags & _PF_EXITING)
 
 
 def stat(pid: int) -> Stat | None:

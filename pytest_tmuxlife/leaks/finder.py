@@ -22,13 +22,16 @@ from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.leaks.escape import Scene
 from pytest_tmuxlife.leaks.model import Verdict
 from pytest_tmuxlife.leaks.rules import IgnoreRule, rule_for
-from pytest_tmuxlife.leaks.survivors import UNSEEN, describe, respawned, steady_look
+from pytest_tmuxlife.leaks.survivors import (
+    UNSEEN,
+    describe,
+    look_over_time,
+    steady_look,
+)
 
 LINEAGE = ("lineage",)
 # A tmux server with nothing in its way is gone in 2 ms.
 SERVER_LIMIT = 1.0
-# Long enough for a chain of forks to be seen changing.
-_SECOND_LOOK = 0.02
 
 
 def end_and_judge(
@@ -124,10 +127,7 @@ def _end(
 def _judge(
     supervisor: Supervisor, verdict: Verdict, rules: Sequence[IgnoreRule]
 ) -> Verdict:
-    first = steady_look(supervisor.pid)
-    # Waiting on nothing: a chain of forks shows itself only over time.
-    select.select([], [], [], _SECOND_LOOK)
-    now = steady_look(supervisor.pid)
+    now, respawned = look_over_time(supervisor.pid, verdict.tree)
     if not now.processes:
         if supervisor.look().empty:
             return verdict
@@ -136,7 +136,7 @@ def _judge(
         verdict.tree,
         supervisor.pid,
         verdict.server_pid,
-        respawned(first, now),
+        frozenset(respawned),
         verdict.pane_ids,
     )
     allowed: list[tuple[ProcessInfo, str]] = []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.containment.processes import (
     ProcessInfo,
@@ -26,6 +28,9 @@ from pytest_tmuxlife.leaks.model import Descriptor, Kind, Leak
 
 _DESCRIPTORS_SHOWN = 8
 _LOOKS = 50
+_BETWEEN_LOOKS = 0.02
+# Seconds that what was born during the teardown is watched.
+_CHAIN_LIMIT = 0.3
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MODES = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "rw"}
 
@@ -152,38 +157,66 @@ def steady_look(supervisor: int) -> ProcessTree:
 
     A chain of forks that moves on during a look can stay unseen in it, or
     show a link that has exited; so it looks again, a bounded number of times,
-    and leaves out what exited in the last one.
+    and leaves out what exited in the last one. What is exiting in every look
+    hangs in that (an uninterruptible wait), so it is there.
     """
+    hanging: set[int] | None = None
     for _ in range(_LOOKS):
         tree = note_tree(supervisor)
-        there = {
-            pid: p for pid, p in tree.processes.items() if _is_there(p, supervisor)
-        }
-        if there and len(there) == len(tree.processes):
+        steps = {pid: _step(p, supervisor) for pid, p in tree.processes.items()}
+        if steps and all(step == "there" for step in steps.values()):
             return tree
-    return replace(tree, processes=there)
+        exiting = {pid for pid, step in steps.items() if step == "exiting"}
+        hanging = exiting if hanging is None else hanging & exiting
+    there = {pid for pid, step in steps.items() if step == "there"} | (hanging or set())
+    kept = {pid: info for pid, info in tree.processes.items() if pid in there}
+    return replace(tree, processes=kept)
 
 
-def _is_there(process: ProcessInfo, supervisor: int) -> bool:
+def _step(process: ProcessInfo, supervisor: int) -> str:
+    """Whether it is still ``there`` where it was noted, ``exiting``, or ``gone``."""
     now = procfs.stat(process.pid)
-    return (
-        now is not None
-        and now.start_ticks == process.start_ticks
-        and now.ppid == process.ppid
+    if (
+        now is None
+        or now.start_ticks != process.start_ticks
+        or now.ppid != process.ppid
         # The supervisor is about to reap it.
-        and not (now.state == "Z" and now.ppid == supervisor)
-    )
+        or (now.is_zombie and now.ppid == supervisor)
+    ):
+        return "gone"
+    # Its memory and command line may be gone already, so nothing can be said of it.
+    return "exiting" if now.is_exiting and not now.is_zombie else "there"
 
 
-def respawned(before: ProcessTree, after: ProcessTree) -> frozenset[int]:
+def look_over_time(supervisor: int, noted: ProcessTree) -> tuple[ProcessTree, set[int]]:
+    """A steady look, and the pids in it that took the place of others meanwhile.
+
+    A chain of forks shows itself only over time, and more slowly on a busy
+    machine; so what was born since *noted* is watched for longer.
+    """
+    first = steady_look(supervisor)
+    deadline = Deadline(_CHAIN_LIMIT)
+    while True:
+        # Waiting on nothing.
+        select.select([], [], [], _BETWEEN_LOOKS)
+        now = steady_look(supervisor)
+        again = _respawned(first, now)
+        born_since = [info for info in now.processes.values() if info not in noted]
+        if again or deadline.expired or not (born_since or not now.processes):
+            return now, again
+        if not first.processes:
+            first = now
+
+
+def _respawned(before: ProcessTree, after: ProcessTree) -> set[int]:
     """Pids of *after* that do what one did which is gone since *before*."""
     gone = {
         info.command
         for info in before.processes.values()
         if info not in after and not info.is_zombie
     }
-    return frozenset(
+    return {
         info.pid
         for info in after.processes.values()
         if info not in before and not info.is_zombie and info.command in gone
-    )
+    }
