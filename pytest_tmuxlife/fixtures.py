@@ -27,6 +27,8 @@ SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
 ENVIRONMENT_KEY: pytest.StashKey[Mapping[str, str]] = pytest.StashKey()
 HARNESS_KEY: pytest.StashKey[Harness] = pytest.StashKey()
 KEEPER_KEY: pytest.StashKey[Keeper] = pytest.StashKey()
+# Keepers whose verdicts stand in no report yet.
+UNREPORTED_KEY: pytest.StashKey[list[Keeper]] = pytest.StashKey()
 
 _GUARDED = ("TMUX", "TMUX_PANE", "TMUX_TMPDIR")
 
@@ -132,7 +134,10 @@ def _tmux_keeper(
         harness.require_tmux()
     except TmuxNotFound as error:
         pytest.skip(error.reason)
-    keeper = harness.new_keeper(request.node.nodeid, options)
+    from pytest_tmuxlife.keeper import Keeper
+
+    keeper = Keeper(harness, request.node.nodeid, options)
+    config.stash[UNREPORTED_KEY].append(keeper)
     request.node.stash[KEEPER_KEY] = keeper
     restore = _guard_environment(harness.reaper.environment_directory)
     try:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.containment.sweep import MARK
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
-from pytest_tmuxlife.keeper import Keeper
 from pytest_tmuxlife.terminal import inotify
 from pytest_tmuxlife.terminal.environment import clean_environment
 from pytest_tmuxlife.terminal.version import why_too_old
@@ -21,7 +20,6 @@ from pytest_tmuxlife.terminal.version import why_too_old
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor
     from pytest_tmuxlife.leaks.rules import IgnoreRule
-    from pytest_tmuxlife.terminal.options import Options
 
 HOW_TO_INSTALL = (
     "install it (apt-get install tmux, dnf install tmux, brew install tmux) or name "
@@ -75,7 +73,6 @@ class Harness:
         self._checked_tmux = False
         self._tmux_error: TmuxNotFound | ServerNotRunning | None = None
         self.unfinished: dict[Supervisor, Sequence[int]] = {}
-        self._unreported: list[Keeper] = []
 
     @property
     def reaper(self) -> Reaper:
@@ -168,22 +165,6 @@ class Harness:
             self._spare = reaper.renew(supervisor)
         else:
             supervisor.finish()
-
-    def new_keeper(self, nodeid: str, options: Options) -> Keeper:
-        """A keeper for the test *nodeid*; it counts as unreported."""
-        keeper = Keeper(self, nodeid, options)
-        self._unreported.append(keeper)
-        return keeper
-
-    def has_reported(self, keeper: Keeper) -> None:
-        """The verdicts of *keeper* stand in its test's report."""
-        if keeper in self._unreported:
-            self._unreported.remove(keeper)
-
-    @property
-    def unreported(self) -> list[Keeper]:
-        """Those with a leak that no report shows: of a run that was cut short."""
-        return [keeper for keeper in self._unreported if keeper.leaking]
 
     def environment(self) -> dict[str, str]:
         """What a server that starts now is given."""

@@ -14,7 +14,13 @@ from inner import Inner
 import pytest_tmuxlife
 
 PACKAGE = Path(pytest_tmuxlife.__file__).parent
-KNOWS_PYTEST = {"plugin.py", "fixtures.py", "hookspecs.py", "settings.py"}
+KNOWS_PYTEST = {
+    "plugin.py",
+    "outcome.py",
+    "fixtures.py",
+    "hookspecs.py",
+    "settings.py",
+}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pytest_tmuxlife.containment.processes import ProcessInfo, ProcessTree
-from pytest_tmuxlife.leaks.model import Descriptor, Leak, Verdict
+from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak, Verdict
 from pytest_tmuxlife.leaks.report import (
     count,
     duration,
@@ -195,7 +195,7 @@ def test_report_of_odd_bytes_everywhere_can_be_encoded() -> None:
     info = process(20, SHELL, odd, odd, odd)
     held = (Descriptor(3, "w", odd),)
     found = leak(info, odd, cwd=odd, started_by=odd, descriptors=held)
-    text = report(odd, [verdict(found)])
+    text = report(Finding(odd, verdicts=[verdict(found)]))
     assert text.encode()
     assert "\x1b" not in text
 
@@ -249,10 +249,34 @@ def test_every_server_that_leaked_has_a_block() -> None:
     info = process(20, SHELL)
     found = verdict(leak(info), noted=(info,))
     other = Verdict(99, 1.0, ProcessTree(98, {}), [leak(process(30, 98, sid=30))])
-    text = report("tests/test_x.py::test_y", [found, other])
+    text = report(Finding("tests/test_x.py::test_y", verdicts=[found, other]))
     assert text.splitlines()[0] == "LEAKED tests/test_x.py::test_y"
     assert "1 process outlived tmux server 11; looked for 2.5 s" in text
     assert "1 process outlived tmux server 99; looked for 1.0 s" in text
+
+
+def test_what_is_no_process_has_a_line_and_its_place() -> None:
+    """A descriptor of the fixture: what it is, where it was opened, what to do."""
+    log = Leak(
+        "descriptor",
+        "open since the set-up",
+        ("descriptors",),
+        None,
+        "agent.py:41 deploy()",
+        "close it",
+        target="11w /srv/agent.jsonl",
+    )
+    finding = Finding("fixture log (session)", "fixture", leaks=[log])
+    assert headline(finding) == "1 descriptor outlived the fixture"
+    assert report(finding).splitlines() == [
+        "LEAKED fixture log (session)",
+        "1 descriptor outlived the fixture",
+        "",
+        "descriptor 11w /srv/agent.jsonl         open since the set-up  "
+        "opened in agent.py:41 deploy()",
+        "",
+        "descriptor 11w /srv/agent.jsonl: close it",
+    ]
 
 
 def test_shortened_wait_says_why() -> None:
@@ -272,7 +296,8 @@ def test_kinds_are_counted_apart() -> None:
     leaks = [leak(process(20, SHELL)), leak(process(21, SHELL)), zombie]
     assert count(leaks) == "2 processes and 1 zombie"
     assert count([]) == "nothing"
-    assert headline(verdict(*leaks)).startswith("2 processes and 1 zombie outlived")
+    finding = Finding("test_x", verdicts=[verdict(*leaks)])
+    assert headline(finding) == "2 processes and 1 zombie outlived tmux server 11"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 # Where the second column begins, unless the first one is longer.
-_WIDTH = 38
+WIDTH = 38
 # Deeper levels are drawn at this depth, else they would leave the terminal.
 _DEPTH_SHOWN = 16
 _QUIET_SHOWN = 4
@@ -40,7 +40,7 @@ def draw(root: Node) -> list[str]:
     while stack:
         node, lead, below, depth = stack.pop()
         children = _shown(node.children)
-        lines.append(f"{lead + node.title:<{_WIDTH}}  {node.state}".rstrip())
+        lines.append(f"{lead + node.title:<{WIDTH}}  {node.state}".rstrip())
         bar = below + ("│    " if children else "     ")
         lines += [bar + line for line in node.details]
         if depth >= _DEPTH_SHOWN:

@@ -40,13 +40,16 @@ class Leak:
         why: How it escaped, in words.
         seen_by: The layers that found it, the surest first.
         process: The process, if it is one.
-        opened_at: Where a descriptor was opened, if that is known.
+        opened_at: Where a descriptor was opened, or what else was started or
+            made, if that is known: ``FILE:LINE FUNCTION()``.
         advice: What to do about it, one line.
         started_by: Who started it, as far as the noted tree tells.
         cwd: Its working directory, or "".
         memory: Resident bytes.
         user: Name of its user.
         descriptors: Open ones worth naming.
+        target: What it is, if it is no process: ``11w /var/log/agent.jsonl`` for a
+            descriptor, else a path or an id.
     """
 
     kind: Kind
@@ -60,12 +63,13 @@ class Leak:
     memory: int = 0
     user: str = ""
     descriptors: tuple[Descriptor, ...] = ()
+    target: str = ""
 
     @property
     def name(self) -> str:
         """What to call it in one line."""
         if self.process is None:
-            return self.kind
+            return f"{self.kind} {self.target}".rstrip()
         return f"{self.process.label} {self.process.pid}"
 
     def __str__(self) -> str:
@@ -96,3 +100,31 @@ class Verdict:
     pane_ids: Mapping[int, str] = field(default_factory=dict)
     statuses: Mapping[int, int] = field(default_factory=dict)
     limited_by: str = ""
+
+
+Scope = Literal["test", "fixture", "run"]
+Level = Literal["warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """All that one owner has left: a test, a fixture of wider scope, or the run.
+
+    Attributes:
+        owner: The test's node id, the fixture's name and place, or ``the run``.
+        scope: Which of these it is.
+        verdicts: On the tmux servers of the owner that left something.
+        leaks: What it left beside those.
+        level: ``fail`` fails it, ``warn`` is printed only.
+    """
+
+    owner: str
+    scope: Scope = "test"
+    verdicts: Sequence[Verdict] = ()
+    leaks: Sequence[Leak] = ()
+    level: Level = "fail"
+
+    @property
+    def all_leaks(self) -> list[Leak]:
+        """Those of the servers first."""
+        return [*(leak for one in self.verdicts for leak in one.leaks), *self.leaks]

@@ -6,8 +6,8 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_tmuxlife.containment.processes import ProcessInfo
-from pytest_tmuxlife.leaks.drawing import Node, draw
-from pytest_tmuxlife.leaks.model import Descriptor, Leak, Verdict
+from pytest_tmuxlife.leaks.drawing import WIDTH, Node, draw
+from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak, Verdict
 
 _COMMAND_SHOWN = 200
 _NAMES_SHOWN = 4
@@ -25,8 +25,18 @@ def printable(text: str) -> str:
     )
 
 
-def headline(verdict: Verdict) -> str:
+def headline(finding: Finding) -> str:
     """What outlived what, in one line."""
+    parts = [_headline_of_server(verdict) for verdict in finding.verdicts]
+    if finding.leaks:
+        parts.append(f"{count(finding.leaks)} outlived {_OUTLIVED[finding.scope]}")
+    return "; ".join(parts)
+
+
+_OUTLIVED = {"test": "the test", "fixture": "the fixture", "run": "the run"}
+
+
+def _headline_of_server(verdict: Verdict) -> str:
     return f"{count(verdict.leaks)} outlived tmux server {verdict.server_pid}"
 
 
@@ -45,12 +55,28 @@ def _plural(kind: str, number: int) -> str:
     return kind + ("es" if kind.endswith("s") else "s")
 
 
-def report(nodeid: str, verdicts: Sequence[Verdict]) -> str:
-    """The whole block that a leaking test prints."""
-    lines = [f"LEAKED {printable(nodeid)}"]
-    for number, verdict in enumerate(verdicts):
-        lines += [""] * bool(number) + report_server(verdict)
+def report(finding: Finding) -> str:
+    """The whole block that is printed for a test, a fixture or the run."""
+    lines = [f"LEAKED {printable(finding.owner)}"]
+    blocks = [report_server(verdict) for verdict in finding.verdicts]
+    if finding.leaks:
+        blocks.append(_report_others(finding))
+    for number, block in enumerate(blocks):
+        lines += [""] * bool(number) + block
     return "\n".join(lines)
+
+
+def _report_others(finding: Finding) -> list[str]:
+    """What was left beside tmux servers: a line for each, then the advice."""
+    lines = [f"{count(finding.leaks)} outlived {_OUTLIVED[finding.scope]}", ""]
+    for leak in finding.leaks[:_LISTED]:
+        place = f"opened in {leak.opened_at}" if leak.opened_at else ""
+        parts = [f"{leak.name:<{WIDTH}}", leak.why, place]
+        lines.append(printable("  ".join(part for part in parts if part.strip())))
+    hidden = len(finding.leaks) - _LISTED
+    if hidden > 0:
+        lines.append(f"... and {hidden} more")
+    return [*lines, "", *_advice(finding.leaks)]
 
 
 def report_server(verdict: Verdict) -> list[str]:
@@ -59,10 +85,8 @@ def report_server(verdict: Verdict) -> list[str]:
     since = "after kill-server"
     if verdict.server_pid not in verdict.tree.processes:
         since = "at the end of the test"
-    lines = [
-        f"{headline(verdict)}; looked for {verdict.waited:.1f} s {since}{limited}",
-        "",
-    ]
+    looked = f"looked for {verdict.waited:.1f} s {since}{limited}"
+    lines = [f"{_headline_of_server(verdict)}; {looked}", ""]
     lines += _Tree(verdict).lines()
     lines += [printable(str(leak)) for leak in verdict.leaks if leak.process is None]
     lines.append("")
