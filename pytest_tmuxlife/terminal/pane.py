@@ -6,36 +6,28 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.processes import (
     ProcessInfo,
     note_tree,
     process_info,
 )
-from pytest_tmuxlife.errors import (
-    PaneDied,
-    PaneNotReady,
-    ServerNotRunning,
-    TmuxLifeError,
-    WaitTimeout,
-)
+from pytest_tmuxlife.errors import PaneDied, TmuxLifeError
 from pytest_tmuxlife.terminal import keys, tty
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
-from pytest_tmuxlife.terminal.command import CommandResult, behind_prompt
-from pytest_tmuxlife.terminal.events import PaneEvents, bytes_read
+from pytest_tmuxlife.terminal.command import CommandResult
+from pytest_tmuxlife.terminal.events import bytes_read
 from pytest_tmuxlife.terminal.inotify import TerminalWatch
 from pytest_tmuxlife.terminal.programs import Launch
 from pytest_tmuxlife.terminal.runner import CommandRun
-from pytest_tmuxlife.terminal.screen import Camera, Grid, Screen
+from pytest_tmuxlife.terminal.screen import Camera, Screen
 from pytest_tmuxlife.terminal.typing import Typist
+from pytest_tmuxlife.terminal.waits import Scope, Waits
 
-Scope = Literal["screen", "line", "history"]
 _Found = TypeVar("_Found")
-_ENDING = 0.5
 
 
 class Pane:
@@ -46,6 +38,8 @@ class Pane:
         pid: Of its first process.
         terminal: Path of its terminal.
         program: Name of the program that was started in it.
+        server_pid: Of the tmux server.
+        watch: Of its terminal, for waits.
         timeout_scale: Multiplies every time limit.
         clean_since: What `server_has_read` gave when its prompt was last seen
             with nothing behind it.
@@ -70,15 +64,16 @@ class Pane:
         self.camera = Camera(client, id, self.program)
         self._timeout = timeout
         self.timeout_scale = client.timeout_scale
-        self._server_pid = server_pid
+        self.server_pid = server_pid
         self._launch = launch or Launch((), {}, self.program)
         pidfd = kernel.open_pidfd(pid)
         self._pidfd = -1 if pidfd is None else pidfd
         self._lock = threading.RLock()
-        self._watch = TerminalWatch(terminal)
+        self.watch = TerminalWatch(terminal)
         self.clean_since = b""
         self.channel = channel
         self.typist = Typist(client, id, terminal, self.camera)
+        self._waits = Waits(self)
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "alive"
@@ -86,7 +81,7 @@ class Pane:
 
     def close(self) -> None:
         """Give the descriptors of this handle back; the pane itself stays."""
-        self._watch.end()
+        self.watch.end()
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
@@ -98,7 +93,11 @@ class Pane:
     @property
     def has_ended(self) -> bool:
         """Its first process has exited."""
-        return self._ends_within(0.0)
+        return self.ends_within(0.0)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Its first process exits in that time, or has."""
+        return self._pidfd < 0 or kernel.has_exited(self._pidfd, seconds)
 
     @property
     def pidfd(self) -> int:
@@ -235,25 +234,7 @@ class Pane:
             WaitTimeout: It did not come; shows the screen.
             PaneDied: The program ended before it came.
         """
-        if isinstance(pattern, str):
-            search, shown = re.compile(re.escape(pattern)), pattern
-        else:
-            search, shown = pattern, pattern.pattern
-        views = {
-            "screen": self._fresh_text,
-            "line": self._cursor_line,
-            "history": self.history,
-        }
-        if scope not in views:
-            raise TmuxLifeError(
-                f"scope {scope!r} is none of {', '.join(views)}", scope=scope
-            )
-        view = views[scope]
-        found = self.wait_until(
-            lambda: search.search(view()), timeout, f"text {shown!r}"
-        )
-        self.typist.settle(at_prompt=False)
-        return found
+        return self._waits.for_text(pattern, timeout, scope)
 
     def wait_for_prompt(self, timeout: float | None = None) -> None:
         """Wait until the program shows its prompt and reads from it.
@@ -263,15 +244,7 @@ class Pane:
             WaitTimeout: It did not come back; shows the screen.
             PaneDied: The program ended.
         """
-        if self.channel is None and self._launch.prompt is None:
-            raise PaneNotReady(
-                f"no prompt is known of {self.program} in pane {self.id}; start it "
-                "as Program(argv, prompt=...)",
-                pane=self.id,
-                state="unknown prompt",
-            )
-        self.wait_until(lambda: self.is_at_prompt() or None, timeout, "prompt")
-        self.typist.settle(at_prompt=True)
+        self._waits.for_prompt(timeout)
 
     def wait_until(
         self,
@@ -285,69 +258,7 @@ class Pane:
             WaitTimeout: It gave None until the end; *what* names it.
             PaneDied: The program ended, and a last look gave None too.
         """
-        deadline = Deadline(self.timeout(timeout))
-        channel = self.channel.fd if self.channel is not None else -1
-        with PaneEvents(self._watch, self._pidfd, channel, self._server_pid) as events:
-            while True:
-                # What it printed last is there once tmux knows that it ended.
-                ended = self.has_ended
-                seen_by_tmux = ended and self._end_is_seen()
-                try:
-                    found = look()
-                except (PaneDied, ServerNotRunning):
-                    # A pane goes when its terminal is closed, the server with
-                    # its last pane: a moment before the process has exited.
-                    if not self._ends_within(_ENDING):
-                        raise
-                    raise self.died() from None
-                if found is not None:
-                    return found
-                if ended and seen_by_tmux:
-                    raise self.died()
-                if deadline.expired:
-                    raise self._timed_out(what, deadline)
-                events.wait(deadline)
-
-    def _ends_within(self, seconds: float) -> bool:
-        return self._pidfd < 0 or kernel.has_exited(self._pidfd, seconds)
-
-    def _end_is_seen(self) -> bool:
-        """All that the ended program has printed has been read by tmux."""
-        try:
-            return self.camera.screen().dead
-        except (PaneDied, ServerNotRunning):
-            return True
-
-    def _timed_out(self, what: str, deadline: Deadline) -> WaitTimeout:
-        screen = self.screen()
-        row, column = screen.cursor
-        lines = [
-            f"no {what} on pane {self.id} in {deadline.timeout:g} s "
-            f"({self.program} alive, at row {row}, column {column}; foreground: "
-            f"{tty.foreground_name(self.pid)})",
-            screen.describe(),
-        ]
-        if self.typist.recent:
-            lines.append("  last sent:")
-            lines += [f"    {text!r}" for text in self.typist.recent]
-        return WaitTimeout(
-            "\n".join(lines),
-            pane=self.id,
-            pattern=what,
-            timeout=deadline.timeout,
-            screen=screen,
-            cursor=screen.cursor,
-        )
-
-    def _fresh_text(self) -> str:
-        pattern = (
-            self._launch.shell_prompt.pattern if self._launch.shell_prompt else None
-        )
-        return "\n".join(self.typist.fresh_lines(pattern))
-
-    def _cursor_line(self) -> str:
-        grid = self.camera.screen()
-        return grid.lines[grid.cursor_y] if grid.cursor_y < len(grid.lines) else ""
+        return self._waits.until(look, timeout, what)
 
     # -- the prompt --------------------------------------------------------
 
@@ -365,39 +276,11 @@ class Pane:
         Raises:
             PaneDied: The pane is gone.
         """
-        if self.channel is not None:
-            record = self.channel.drain()
-            if record.number <= self.typist.owed_after:
-                return False
-        if not self.shell_is_in_foreground:
-            return False
-        modes = tty.modes(self.terminal)
-        if modes is None or modes.unread:
-            return False
-        grid = self.camera.screen()
-        if grid.in_mode:
-            return False
-        shell_prompt = self._launch.shell_prompt
-        if self.channel is None or shell_prompt is None:
-            return self._cursor_is_behind_prompt(grid)
-        behind = behind_prompt(grid.lines, shell_prompt, self.channel.last.number)
-        if self.typist.is_line_open:
-            return behind == ""
-        return behind is not None
-
-    def _cursor_is_behind_prompt(self, grid: Grid) -> bool:
-        if self._launch.prompt is None:
-            return False
-        line = grid.lines[grid.cursor_y] if grid.cursor_y < len(grid.lines) else ""
-        sent = self.typist.sent
-        if sent is not None and self.typist.ends_line and grid.cursor_row <= sent.row:
-            return False
-        padded = line.ljust(grid.cursor_x)[: grid.cursor_x]
-        return self._launch.prompt.search(padded) is not None
+        return self._waits.is_at_prompt()
 
     def server_has_read(self) -> bytes:
         """Changes when the tmux server has read output of any pane."""
-        return bytes_read(self._server_pid)
+        return bytes_read(self.server_pid)
 
     # -- commands ----------------------------------------------------------
 

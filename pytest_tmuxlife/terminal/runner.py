@@ -183,8 +183,7 @@ class CommandRun:
             pause = min(pause * 2, 1.0)
 
     def _asks_for_more(self) -> bool:
-        grid = self.pane.camera.screen()
-        line = grid.lines[grid.cursor_y] if grid.cursor_y < len(grid.lines) else ""
+        line = self.pane.camera.screen().cursor_line
         return line.rstrip() == self.prompt.continuation.rstrip()
 
     def _incomplete(self) -> PaneNotReady:

@@ -78,6 +78,11 @@ class Grid:
         return self.history + self.cursor_y
 
     @property
+    def cursor_line(self) -> str:
+        """The row of text that the cursor is in; "" below the last one."""
+        return self.lines[self.cursor_y] if self.cursor_y < len(self.lines) else ""
+
+    @property
     def screen(self) -> Screen:
         """As a `Screen`; for a capture of the visible part, not joined."""
         return Screen(

@@ -1,0 +1,168 @@
+"""Waiting on a pane: looks at it whenever it may have changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.errors import (
+    PaneDied,
+    PaneNotReady,
+    ServerNotRunning,
+    TmuxLifeError,
+    WaitTimeout,
+)
+from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.command import behind_prompt
+from pytest_tmuxlife.terminal.events import PaneEvents
+from pytest_tmuxlife.terminal.screen import Grid
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.terminal.pane import Pane
+
+Scope = Literal["screen", "line", "history"]
+_Found = TypeVar("_Found")
+# Between the end of a terminal and that of the process that had it.
+_ENDING = 0.5
+
+
+class Waits:
+    """The waits of one pane."""
+
+    def __init__(self, pane: Pane) -> None:
+        self._pane = pane
+
+    def for_text(
+        self, pattern: str | re.Pattern[str], timeout: float | None, scope: Scope
+    ) -> re.Match[str]:
+        """See `Pane.wait_for_text`."""
+        if isinstance(pattern, str):
+            search, shown = re.compile(re.escape(pattern)), pattern
+        else:
+            search, shown = pattern, pattern.pattern
+        views = {
+            "screen": self._fresh_text,
+            "line": self._cursor_line,
+            "history": self._pane.history,
+        }
+        if scope not in views:
+            raise TmuxLifeError(
+                f"scope {scope!r} is none of {', '.join(views)}", scope=scope
+            )
+        view = views[scope]
+        found = self.until(lambda: search.search(view()), timeout, f"text {shown!r}")
+        self._pane.typist.settle(at_prompt=False)
+        return found
+
+    def for_prompt(self, timeout: float | None) -> None:
+        """See `Pane.wait_for_prompt`."""
+        pane = self._pane
+        if pane.channel is None and pane.launch.prompt is None:
+            raise PaneNotReady(
+                f"no prompt is known of {pane.program} in pane {pane.id}; start it "
+                "as Program(argv, prompt=...)",
+                pane=pane.id,
+                state="unknown prompt",
+            )
+        self.until(lambda: self.is_at_prompt() or None, timeout, "prompt")
+        pane.typist.settle(at_prompt=True)
+
+    def until(
+        self, look: Callable[[], _Found | None], timeout: float | None, what: str
+    ) -> _Found:
+        """See `Pane.wait_until`."""
+        pane = self._pane
+        deadline = Deadline(pane.timeout(timeout))
+        channel = pane.channel.fd if pane.channel is not None else -1
+        with PaneEvents(pane.watch, pane.pidfd, channel, pane.server_pid) as events:
+            while True:
+                # What it printed last is there once tmux knows that it ended.
+                ended = pane.has_ended
+                seen_by_tmux = ended and self._end_is_seen()
+                try:
+                    found = look()
+                except (PaneDied, ServerNotRunning):
+                    # A pane goes when its terminal is closed, the server with
+                    # its last pane: a moment before the process has exited.
+                    if not pane.ends_within(_ENDING):
+                        raise
+                    raise pane.died() from None
+                if found is not None:
+                    return found
+                if ended and seen_by_tmux:
+                    raise pane.died()
+                if deadline.expired:
+                    raise self._timed_out(what, deadline)
+                events.wait(deadline)
+
+    def _end_is_seen(self) -> bool:
+        """All that the ended program has printed has been read by tmux."""
+        try:
+            return self._pane.camera.screen().dead
+        except (PaneDied, ServerNotRunning):
+            return True
+
+    def _timed_out(self, what: str, deadline: Deadline) -> WaitTimeout:
+        pane = self._pane
+        screen = pane.screen()
+        row, column = screen.cursor
+        lines = [
+            f"no {what} on pane {pane.id} in {deadline.timeout:g} s "
+            f"({pane.program} alive, at row {row}, column {column}; foreground: "
+            f"{tty.foreground_name(pane.pid)})",
+            screen.describe(),
+        ]
+        if pane.typist.recent:
+            lines.append("  last sent:")
+            lines += [f"    {text!r}" for text in pane.typist.recent]
+        return WaitTimeout(
+            "\n".join(lines),
+            pane=pane.id,
+            pattern=what,
+            timeout=deadline.timeout,
+            screen=screen,
+            cursor=screen.cursor,
+        )
+
+    def _fresh_text(self) -> str:
+        shell_prompt = self._pane.launch.shell_prompt
+        pattern = shell_prompt.pattern if shell_prompt else None
+        return "\n".join(self._pane.typist.fresh_lines(pattern))
+
+    def _cursor_line(self) -> str:
+        return self._pane.camera.screen().cursor_line
+
+    def is_at_prompt(self) -> bool:
+        """See `Pane.is_at_prompt`."""
+        pane = self._pane
+        if pane.channel is not None:
+            record = pane.channel.drain()
+            if record.number <= pane.typist.owed_after:
+                return False
+        if not pane.shell_is_in_foreground:
+            return False
+        modes = tty.modes(pane.terminal)
+        if modes is None or modes.unread:
+            return False
+        grid = pane.camera.screen()
+        if grid.in_mode:
+            return False
+        shell_prompt = pane.launch.shell_prompt
+        if pane.channel is None or shell_prompt is None:
+            return self._cursor_is_behind_prompt(grid)
+        behind = behind_prompt(grid.lines, shell_prompt, pane.channel.last.number)
+        if pane.typist.is_line_open:
+            return behind == ""
+        return behind is not None
+
+    def _cursor_is_behind_prompt(self, grid: Grid) -> bool:
+        prompt, typist = self._pane.launch.prompt, self._pane.typist
+        if prompt is None:
+            return False
+        sent = typist.sent
+        if sent is not None and typist.ends_line and grid.cursor_row <= sent.row:
+            return False
+        padded = grid.cursor_line.ljust(grid.cursor_x)[: grid.cursor_x]
+        return prompt.search(padded) is not None
