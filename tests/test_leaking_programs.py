@@ -63,6 +63,16 @@ def test_zombie_of_a_living_parent_is_reported(inner: Inner) -> None:
     assert run.survivor(child).state == "ZOMBIE"
 
 
+def test_program_whose_first_thread_has_exited_is_no_zombie(inner: Inner) -> None:
+    """What /proc shows of it is read from a thread that lives."""
+    run = inner.run_line("$PYTHON $PROGRAMS/loses_first_thread.py")
+    run.assert_leaked("ignores SIGHUP")
+    (survivor,) = run.survivors
+    assert survivor.state == "ALIVE"
+    assert survivor.name == "loses_first_thread"
+    run.result.stdout.fnmatch_lines(["*fd *w */agent.log", "*cwd */test_inner0"])
+
+
 def test_child_born_in_a_hup_handler_is_reported(inner: Inner) -> None:
     run = inner.run_line("$PYTHON $PROGRAMS/forks_at_hup.py")
     run.assert_leaked_outcome()

@@ -39,7 +39,8 @@ class Identity:
         return (
             now is not None
             and now.start_ticks == self.start_ticks
-            and now.state not in "ZX"
+            and not now.is_zombie
+            and now.state != "X"
         )
 
     def open(self) -> int | None:

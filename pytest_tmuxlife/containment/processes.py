@@ -168,7 +168,7 @@ def _info(now: procfs.Stat) -> ProcessInfo:
         sid=now.sid,
         name=now.comm,
         command=tuple(procfs.command_line(now.pid)),
-        state=now.state,
+        state=procfs.state(now),
         terminal=terminal_name(now.tty),
         start_ticks=now.start_ticks,
         age=max(0.0, boot_clock() - now.start_ticks / _TICKS),

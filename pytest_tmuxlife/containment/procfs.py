@@ -14,7 +14,7 @@ import os
 # Kernels without CONFIG_PROC_CHILDREN do not.
 _SHOWS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 _GONE = (FileNotFoundError, ProcessLookupError, PermissionError, NotADirectoryError)
-_READ = 16384
+_CHUNK = 16384
 _SHORT = 2048
 
 
@@ -25,10 +25,10 @@ def read_bytes(path: str) -> bytes | None:
     except _GONE:
         return None
     try:
-        content = os.read(fd, _READ)
+        content = os.read(fd, _CHUNK)
         # What fits into one page comes whole: no second read for the end.
         while content and len(content) >= _SHORT:
-            more = os.read(fd, _READ)
+            more = os.read(fd, _CHUNK)
             if not more:
                 break
             content += more
@@ -78,12 +78,17 @@ class Stat:
 
     @property
     def is_zombie(self) -> bool:
-        """It has exited and nobody has waited for it."""
-        return self.state == "Z"
+        """It has exited with all its threads, and nobody has waited for it."""
+        return self.state == "Z" and self.threads < 2
+
+    @property
+    def has_lost_its_first_thread(self) -> bool:
+        """Other threads go on: it looks like a zombie and lives."""
+        return self.state == "Z" and self.threads > 1
 
     @property
     def is_exiting(self) -> bool:
-        """It is on its way out; of several threads, the first one is."""
+        """This thread is on its way out; the first one, if it is a process."""
         return bool(self.flags & _PF_EXITING)
 
 
@@ -91,6 +96,37 @@ def stat(pid: int) -> Stat | None:
     """What /proc/PID/stat says, or None."""
     line = read_bytes(f"/proc/{pid}/stat")
     return Stat(line) if line else None
+
+
+def face(pid: int) -> str:
+    """The directory of /proc that shows what *pid* is: a living thread's.
+
+    A first thread that has exited shows no memory, files or directory any
+    more, though the others go on with all of it.
+    """
+    now = stat(pid)
+    if now is not None and now.has_lost_its_first_thread:
+        for name in _listed(f"/proc/{pid}/task"):
+            thread = f"/proc/{pid}/task/{name}"
+            line = read_bytes(f"{thread}/stat")
+            if line and not Stat(line).is_exiting:
+                return thread
+    return f"/proc/{pid}"
+
+
+def state(now: Stat) -> str:
+    """One letter; of a living thread, if the first one has exited."""
+    if not now.has_lost_its_first_thread:
+        return now.state
+    line = read_bytes(face(now.pid) + "/stat")
+    return Stat(line).state if line else now.state
+
+
+def _listed(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except _GONE:
+        return []
 
 
 def start_ticks(pid: int) -> int | None:
@@ -119,14 +155,28 @@ def _split_zero(content: bytes | None) -> list[str]:
     ]
 
 
+def _read(pid: int, name: str) -> bytes | None:
+    content = read_bytes(f"/proc/{pid}/{name}")
+    # Nothing is what a first thread that has exited shows.
+    return read_bytes(f"{face(pid)}/{name}") if content == b"" else content
+
+
 def command_line(pid: int) -> list[str]:
     """Its arguments; empty for a zombie."""
-    return _split_zero(read_bytes(f"/proc/{pid}/cmdline"))
+    return _split_zero(_read(pid, "cmdline"))
+
+
+def environment_bytes(pid: int) -> bytes | None:
+    """The room of the environment that it was started with; None if it is gone.
+
+    A program may have written a title over it.
+    """
+    return _read(pid, "environ")
 
 
 def environment(pid: int) -> dict[str, str]:
     """The environment it was started with."""
-    entries = _split_zero(read_bytes(f"/proc/{pid}/environ"))
+    entries = _split_zero(environment_bytes(pid))
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
@@ -145,13 +195,7 @@ def children(pid: int, threads: int = 0) -> list[int]:
         pid: The process.
         threads: How many it has, if that is known: one need not be listed.
     """
-    if threads == 1:
-        names = [str(pid)]
-    else:
-        try:
-            names = os.listdir(f"/proc/{pid}/task")
-        except _GONE:
-            return []
+    names = [str(pid)] if threads == 1 else _listed(f"/proc/{pid}/task")
     pids: list[int] = []
     for name in names:
         line = read_bytes(f"/proc/{pid}/task/{name}/children")

@@ -101,7 +101,7 @@ def gather(process: ProcessInfo) -> Evidence:
 
 
 def _environment(pid: int) -> dict[str, str] | None:
-    raw = procfs.read_bytes(f"/proc/{pid}/environ")
+    raw = procfs.environment_bytes(pid)
     if raw is None:
         return None
     entries = os.fsdecode(raw).rstrip("\0").split("\0") if raw else []

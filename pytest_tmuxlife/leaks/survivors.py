@@ -44,6 +44,7 @@ def describe(
 
 def _describe_one(process: ProcessInfo, scene: Scene, seen_by: tuple[str, ...]) -> Leak:
     evidence = gather(process)
+    face = procfs.face(process.pid)
     reasons = why_escaped(evidence, scene)
     return Leak(
         kind=_kind(process),
@@ -53,10 +54,10 @@ def _describe_one(process: ProcessInfo, scene: Scene, seen_by: tuple[str, ...]) 
         opened_at=None,
         advice=advice(reasons[0]),
         started_by=_started_by(evidence, scene),
-        cwd=procfs.link(f"/proc/{process.pid}/cwd") or "",
-        memory=_resident(process.pid),
+        cwd=procfs.link(f"{face}/cwd") or "",
+        memory=_resident(face),
         user=user_name(evidence.uid),
-        descriptors=tuple(_worth_naming(process.pid))[:_DESCRIPTORS_SHOWN],
+        descriptors=tuple(_worth_naming(face))[:_DESCRIPTORS_SHOWN],
     )
 
 
@@ -83,44 +84,44 @@ def _started_by(evidence: Evidence, scene: Scene) -> str:
     return f"a process of pane {pane} that is gone" if pane else ""
 
 
-def _resident(pid: int) -> int:
-    words = (procfs.read_bytes(f"/proc/{pid}/statm") or b"0 0").split()
+def _resident(face: str) -> int:
+    words = (procfs.read_bytes(f"{face}/statm") or b"0 0").split()
     return int(words[1]) * _PAGE
 
 
-def _worth_naming(pid: int) -> Iterator[Descriptor]:
+def _worth_naming(face: str) -> Iterator[Descriptor]:
     """Files it writes, deleted ones, listeners with their address, lost terminals."""
     try:
-        numbers = sorted(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+        numbers = sorted(int(name) for name in os.listdir(f"{face}/fd"))
     except OSError:
         return
     listeners: dict[int, str] | None = None
     for number in numbers:
-        target = procfs.link(f"/proc/{pid}/fd/{number}")
+        target = procfs.link(f"{face}/fd/{number}")
         if target is None:
             continue
-        mode = _mode(pid, number)
+        mode = _mode(face, number)
         if target.startswith("socket:"):
             if listeners is None:
-                listeners = _listeners(pid)
+                listeners = _listeners(int(face.rpartition("/")[2]))
             if number in listeners:
                 yield Descriptor(number, mode, f"listens on {listeners[number]}")
-        elif _is_worth_naming(pid, number, target, mode):
+        elif _is_worth_naming(face, number, target, mode):
             yield Descriptor(number, mode, target)
 
 
-def _is_worth_naming(pid: int, number: int, target: str, mode: str) -> bool:
+def _is_worth_naming(face: str, number: int, target: str, mode: str) -> bool:
     if target.endswith(" (deleted)"):
         return True
     try:
-        found = os.stat(f"/proc/{pid}/fd/{number}")
+        found = os.stat(f"{face}/fd/{number}")
     except OSError:
         return False
     return stat.S_ISREG(found.st_mode) and mode != "r"
 
 
-def _mode(pid: int, number: int) -> str:
-    lines = procfs.read_bytes(f"/proc/{pid}/fdinfo/{number}") or b""
+def _mode(face: str, number: int) -> str:
+    lines = procfs.read_bytes(f"{face}/fdinfo/{number}") or b""
     for line in lines.splitlines():
         if line.startswith(b"flags:"):
             return _MODES.get(int(line.split()[1], 8) & os.O_ACCMODE, "")
@@ -184,8 +185,10 @@ def _step(process: ProcessInfo, supervisor: int) -> str:
         or (now.is_zombie and now.ppid == supervisor)
     ):
         return "gone"
+    if now.is_zombie or procfs.face(process.pid) != f"/proc/{process.pid}":
+        return "there"
     # Its memory and command line may be gone already, so nothing can be said of it.
-    return "exiting" if now.is_exiting and not now.is_zombie else "there"
+    return "exiting" if now.is_exiting else "there"
 
 
 def look_over_time(supervisor: int, noted: ProcessTree) -> tuple[ProcessTree, set[int]]:
