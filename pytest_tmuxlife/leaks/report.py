@@ -278,7 +278,8 @@ def _grouped(descriptors: Sequence[Descriptor]) -> Iterator[str]:
     """One line for each target: ``fd 1,2w /path``; listeners have no direction."""
     numbers: dict[tuple[str, str], list[str]] = {}
     for descriptor in descriptors:
-        mode = "" if descriptor.target.startswith("listens on") else descriptor.mode
+        waits = descriptor.target.startswith(("listens on", "receives on"))
+        mode = "" if waits else descriptor.mode
         numbers.setdefault((mode, descriptor.target), []).append(str(descriptor.number))
     for (mode, target), which in numbers.items():
         yield f"fd {','.join(which)}{mode} {target}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_tmuxlife.clock import Deadline
@@ -24,25 +23,34 @@ from pytest_tmuxlife.leaks.escape import (
     user_name,
     why_escaped,
 )
+from pytest_tmuxlife.leaks.held import held_by
 from pytest_tmuxlife.leaks.model import Descriptor, Kind, Leak
 
-_DESCRIPTORS_SHOWN = 8
 _LOOKS = 50
 _BETWEEN_LOOKS = 0.02
 # Seconds that what was born during the teardown is watched.
 _CHAIN_LIMIT = 0.3
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_MODES = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "rw"}
 
 
 def describe(
     survivors: Iterable[ProcessInfo], scene: Scene, seen_by: tuple[str, ...]
 ) -> list[Leak]:
     """A `Leak` for each survivor, with why it escaped and what it holds."""
-    return [_describe_one(process, scene, seen_by) for process in survivors]
+    processes = list(survivors)
+    held = held_by(processes)
+    return [
+        _describe_one(process, scene, seen_by, held[process.pid])
+        for process in processes
+    ]
 
 
-def _describe_one(process: ProcessInfo, scene: Scene, seen_by: tuple[str, ...]) -> Leak:
+def _describe_one(
+    process: ProcessInfo,
+    scene: Scene,
+    seen_by: tuple[str, ...],
+    held: tuple[Descriptor, ...],
+) -> Leak:
     evidence = gather(process)
     face = procfs.face(process.pid)
     reasons = why_escaped(evidence, scene)
@@ -57,7 +65,7 @@ def _describe_one(process: ProcessInfo, scene: Scene, seen_by: tuple[str, ...]) 
         cwd=procfs.link(f"{face}/cwd") or "",
         memory=_resident(face),
         user=user_name(evidence.uid),
-        descriptors=tuple(_worth_naming(face))[:_DESCRIPTORS_SHOWN],
+        descriptors=held,
     )
 
 
@@ -87,59 +95,6 @@ def _started_by(evidence: Evidence, scene: Scene) -> str:
 def _resident(face: str) -> int:
     words = (procfs.read_bytes(f"{face}/statm") or b"0 0").split()
     return int(words[1]) * _PAGE
-
-
-def _worth_naming(face: str) -> Iterator[Descriptor]:
-    """Files it writes, deleted ones, listeners with their address, lost terminals."""
-    try:
-        numbers = sorted(int(name) for name in os.listdir(f"{face}/fd"))
-    except OSError:
-        return
-    listeners: dict[int, str] | None = None
-    for number in numbers:
-        target = procfs.link(f"{face}/fd/{number}")
-        if target is None:
-            continue
-        mode = _mode(face, number)
-        if target.startswith("socket:"):
-            if listeners is None:
-                listeners = _listeners(int(face.rpartition("/")[2]))
-            if number in listeners:
-                yield Descriptor(number, mode, f"listens on {listeners[number]}")
-        elif _is_worth_naming(face, number, target, mode):
-            yield Descriptor(number, mode, target)
-
-
-def _is_worth_naming(face: str, number: int, target: str, mode: str) -> bool:
-    if target.endswith(" (deleted)"):
-        return True
-    try:
-        found = os.stat(f"{face}/fd/{number}")
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and mode != "r"
-
-
-def _mode(face: str, number: int) -> str:
-    lines = procfs.read_bytes(f"{face}/fdinfo/{number}") or b""
-    for line in lines.splitlines():
-        if line.startswith(b"flags:"):
-            return _MODES.get(int(line.split()[1], 8) & os.O_ACCMODE, "")
-    return ""
-
-
-def _listeners(pid: int) -> dict[int, str]:
-    import psutil
-
-    try:
-        found = psutil.Process(pid).net_connections("inet")
-    except psutil.Error:
-        return {}
-    return {
-        connection.fd: f"{connection.laddr.ip}:{connection.laddr.port}"
-        for connection in found
-        if connection.status == psutil.CONN_LISTEN
-    }
 
 
 # What is there but exits while it is looked at, every time.
