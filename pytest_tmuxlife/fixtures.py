@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_tmuxlife.errors import LeakError, TmuxLifeError, TmuxNotFound
-from pytest_tmuxlife.leaks.rules import make_rule
+from pytest_tmuxlife.leaks.rules import AskedRule, make_rule
 from pytest_tmuxlife.terminal.options import Options
 
 # A run that uses none of these fixtures does not pay for what is behind them.
 if TYPE_CHECKING:
+    from pytest_tmuxlife.containment.processes import ProcessInfo
     from pytest_tmuxlife.harness import Harness
     from pytest_tmuxlife.keeper import Keeper
     from pytest_tmuxlife.leaks.model import Leak
@@ -136,7 +137,9 @@ def _tmux_keeper(
         pytest.skip(error.reason)
     from pytest_tmuxlife.keeper import Keeper
 
-    keeper = Keeper(harness, request.node.nodeid, options)
+    keeper = Keeper(
+        harness, request.node.nodeid, options, asked=_ignore_hook(request.node)
+    )
     config.stash[UNREPORTED_KEY].append(keeper)
     request.node.stash[KEEPER_KEY] = keeper
     restore = _guard_environment(harness.reaper.environment_directory)
@@ -145,6 +148,19 @@ def _tmux_keeper(
     finally:
         _restore_environment(restore)
         keeper.end(spare_survivors=bool(config.getoption("usepdb", False)))
+
+
+def _ignore_hook(item: pytest.Item) -> AskedRule | None:
+    """The hook as a rule; None if nobody has it."""
+    hook = item.ihook.pytest_tmuxlife_ignore
+    if not hook.get_hookimpls():
+        return None
+
+    def ask(process: ProcessInfo) -> str | None:
+        reason: str | None = hook(process=process)
+        return reason
+
+    return AskedRule(ask, "hook pytest_tmuxlife_ignore")
 
 
 def _options_of(

@@ -12,7 +12,7 @@ from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
 from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.leaks.finder import begin_end, end_and_judge, find_unaccounted
-from pytest_tmuxlife.leaks.rules import IgnoreRule, rule_for
+from pytest_tmuxlife.leaks.rules import AskedRule, IgnoreRule, Rule
 from pytest_tmuxlife.terminal.server import Server
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Keeper:
         nodeid: Of the test.
         options: For a server that is given none.
         rules: What this test allows to stay, beside what the run allows.
+        asked: Somebody's function that may allow more.
         supervisors: Those that it has taken from the harness.
         servers: Those that it has made.
         verdicts: One for each server that was ended.
@@ -46,6 +47,7 @@ class Keeper:
     nodeid: str
     options: Options
     rules: list[IgnoreRule] = field(default_factory=list)
+    asked: AskedRule | None = None
     supervisors: list[Supervisor] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
@@ -81,9 +83,10 @@ class Keeper:
         return [verdict for verdict in self.verdicts if verdict.leaks]
 
     @property
-    def all_rules(self) -> list[IgnoreRule]:
+    def all_rules(self) -> list[Rule]:
         """The test's own and the run's."""
-        return [*self.rules, *self.harness.settings.ignore]
+        asked = [self.asked] if self.asked is not None else []
+        return [*self.rules, *self.harness.settings.ignore, *asked]
 
     def check(self, grace: float) -> list[Leak]:
         """What no living pane or job accounts for, while the test runs."""
@@ -136,11 +139,7 @@ class Keeper:
         ending.raise_error()
 
     def _to_keep(self, verdict: Verdict) -> list[int]:
-        allowed = [
-            (process, rule_for(self.all_rules, process))
-            for process, _ in verdict.ignored
-        ]
-        return [process.pid for process, rule in allowed if rule and rule.keep]
+        return [process.pid for process, given in verdict.ignored if given.keep]
 
 
 class _Ending:
@@ -152,7 +151,7 @@ class _Ending:
     """
 
     def __init__(
-        self, deadline: Deadline, limited_by: str, rules: Sequence[IgnoreRule]
+        self, deadline: Deadline, limited_by: str, rules: Sequence[Rule]
     ) -> None:
         self.deadline = deadline
         self.limited_by = limited_by

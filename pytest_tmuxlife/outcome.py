@@ -1,24 +1,24 @@
-"""How a finding becomes the outcome LEAKED of a report, and fails the run."""
+"""How a finding becomes the outcome LEAKED of a report."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tmuxlife.errors import LeakError, ReaperDied
 from pytest_tmuxlife.fixtures import KEEPER_KEY, UNREPORTED_KEY
+from pytest_tmuxlife.known_leaks import known_leaks_of
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.keeper import Keeper
     from pytest_tmuxlife.leaks.model import Finding, Leak
+    from pytest_tmuxlife.leaks.record import Record
 
 # On the report, so that it travels from an xdist worker to the controller.
-_LEAKED = "tmuxlife_leaked"
-# In a worker's output: findings that belong to none of its tests.
-_OF_WORKER = "tmuxlife_findings"
+_RECORD = "tmuxlife_record"
+_RAN_KEY: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def stop(session: pytest.Session, reason: str) -> None:
@@ -27,20 +27,23 @@ def stop(session: pytest.Session, reason: str) -> None:
         session.shouldfail = f"pytest-tmuxlife: {reason}"
 
 
-def leaked(report: object) -> dict[str, str] | None:
-    """``headline`` and ``report`` of a report whose test leaked."""
-    found: dict[str, str] | None = getattr(report, _LEAKED, None)
+def record_of(report: object) -> Record | None:
+    """What the test of a report has left, be it allowed; None for nothing."""
+    found: Record | None = getattr(report, _RECORD, None)
     return found
 
 
 class Outcome:
-    """The hooks by which leaks reach reports, summary and exit status."""
+    """The hooks by which findings reach the reports of tests.
+
+    Attributes:
+        unlogged: Reports with a finding that pytest has not logged (yet): a
+            rerun drops the teardown of an attempt that failed before it.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._leaked: list[pytest.TestReport] = []
-
-    # -- of a test ----------------------------------------------------------
+        self.unlogged: list[pytest.TestReport] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -54,131 +57,112 @@ class Outcome:
             if call.when != "call" and call.excinfo is not None:
                 # Where in our fixtures it was noticed is nobody's concern.
                 report.longrepr = call.excinfo.getrepr(style="value")
-        if call.when == "teardown":
-            finding = self._finding_of(item)
-            if finding is not None:
-                _fail(report, call, finding)
+        if call.when != "teardown":
+            item.stash[_RAN_KEY] = call.when == "call" and report.passed
+        else:
+            self._report_finding(item, call, report)
         return report
 
-    def _finding_of(self, item: pytest.Item) -> Finding | None:
-        """What the test left, taken from it; None for a clean one."""
+    def _report_finding(
+        self,
+        item: pytest.Item,
+        call: pytest.CallInfo[None],
+        report: pytest.TestReport,
+    ) -> None:
         keeper = item.stash.get(KEEPER_KEY, None)
         if keeper is None:
-            return None
+            return
+        ran = item.stash.get(_RAN_KEY, False) and call.excinfo is None
+        finding = finding_of(keeper, item, expected=ran)
+        if finding is not None:
+            _attach(report, call, finding)
+            if finding.all_leaks:
+                _tell(item, report, finding.all_leaks)
+            self.unlogged.append(report)
+        # Until here, C-c leaves it to the summary.
         del item.stash[KEEPER_KEY]
         self._config.stash[UNREPORTED_KEY].remove(keeper)
-        return _finding(keeper) if keeper.leaking else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
         self, report: pytest.CollectReport | pytest.TestReport
     ) -> tuple[str, str, str] | None:
         """The outcome LEAKED, counted among the failures."""
-        if leaked(report) and report.outcome == "failed":
+        record = record_of(report)
+        if record is None or not record["fails"] or report.outcome != "failed":
+            return None
+        if any(leak["status"] == "leak" for leak in record["leaks"]):
             return "failed", "L", "LEAKED"
-        return None
+        return "failed", "F", "FAILED"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take down every leaking report, reruns and those of workers included."""
-        if leaked(report):
-            self._leaked.append(report)
+        """It is logged now."""
+        self.unlogged = [one for one in self.unlogged if one is not report]
 
-    # -- of a fixture, or of the run ----------------------------------------
-
-    def report_wider(self, finding: Finding) -> None:
-        """A failed report of its own, for what belongs to no single test.
-
-        From an xdist worker it reaches the controller at the worker's end.
-        """
-        record = _record(finding)
-        output = getattr(self._config, "workeroutput", None)
-        if output is None:
-            self._log_wider(finding.owner, record)
-        else:
-            output.setdefault(_OF_WORKER, []).append((finding.owner, record))
-
-    def _log_wider(self, owner: str, record: dict[str, str]) -> None:
-        excinfo = _as_error(record, [])
-        report = pytest.TestReport(
-            nodeid=owner,
-            location=(owner, None, owner),
-            keywords={},
-            outcome="failed",
-            longrepr=excinfo.getrepr(style="value"),
-            when="teardown",
-        )
-        setattr(report, _LEAKED, record)
-        _set_summary(report, record["headline"])
-        self._config.hook.pytest_runtest_logreport(report=report)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: object, error: object) -> None:
-        """An xdist worker has ended: log what it found for no test."""
-        output = getattr(node, "workeroutput", None) or {}
-        for owner, record in output.get(_OF_WORKER, []):
-            self._log_wider(owner, record)
-
-    # -- of the run -----------------------------------------------------------
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """A leak fails the run, also one in an attempt that was rerun."""
-        has_leaked = self._leaked or self._cut_short()
-        if has_leaked and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _cut_short(self) -> list[Keeper]:
-        """Those with a leak that no report shows."""
-        return [
-            keeper for keeper in self._config.stash[UNREPORTED_KEY] if keeper.leaking
-        ]
-
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter
-    ) -> None:
-        """Show leaks that no failure of the run shows."""
-        rerun = [
-            (report.nodeid, found["headline"], found["report"])
-            for report in self._leaked
-            if report.outcome != "failed" and (found := leaked(report))
-        ]
-        _show_hidden(
-            terminalreporter,
-            rerun,
-            "tmux leaks in attempts that were rerun",
-            "in an attempt that was rerun; it fails the run",
-        )
-        cut_short = [_record(_finding(keeper)) for keeper in self._cut_short()]
-        _show_hidden(
-            terminalreporter,
-            [(one["owner"], one["headline"], one["report"]) for one in cut_short],
-            "tmux leaks of a test that was cut short",
-            "when the run was interrupted",
-        )
-        self._config.stash[UNREPORTED_KEY].clear()
-
-    def show_unreported(self) -> None:
-        """No summary came: of an exit status of somebody's own, or a second C-c."""
-        for keeper in self._cut_short():
-            sys.stderr.write(f"\n{_record(_finding(keeper))['report']}\n")
-        self._config.stash[UNREPORTED_KEY].clear()
+    def unreported(self) -> Iterator[Record]:
+        """What no report of this process shows: of reruns, or cut short."""
+        for report in self.unlogged:
+            record = record_of(report)
+            if record is not None:
+                yield {**record, "rerun": True}
+        for keeper in self._config.stash[UNREPORTED_KEY]:
+            finding = finding_of(keeper)
+            if finding is not None and finding.all_leaks:
+                yield {**_as_record(finding), "cut_short": True}
 
 
-def _finding(keeper: Keeper) -> Finding:
+def report_for(record: Record) -> pytest.TestReport:
+    """A failed report of its own, for what belongs to no single test."""
+    owner = record["owner"]
+    report = pytest.TestReport(
+        nodeid=owner,
+        location=(owner, None, owner),
+        keywords={},
+        outcome="failed",
+        longrepr=_as_error(record, []).getrepr(style="value"),
+        when="teardown",
+    )
+    setattr(report, _RECORD, record)
+    _add_properties(report, record)
+    _set_summary(report, record["headline"])
+    return report
+
+
+def finding_of(
+    keeper: Keeper, item: pytest.Item | None = None, *, expected: bool = False
+) -> Finding | None:
+    """What a test has left, with what it was allowed; None for a clean one.
+
+    Args:
+        keeper: Of the test's servers.
+        item: The test; None to take no known leak into account.
+        expected: Its strict known leaks must have happened.
+    """
+    known = known_leaks_of(item) if item is not None else ()
+    verdicts = [one for one in keeper.verdicts if one.leaks or one.ignored]
+    errors = keeper.asked.errors if keeper.asked is not None else []
+    if not (verdicts or known or keeper.rules or errors):
+        return None
+    from pytest_tmuxlife.leaks.known import accept
     from pytest_tmuxlife.leaks.model import Finding
 
-    return Finding(keeper.nodeid, verdicts=tuple(keeper.leaking))
+    finding = Finding(
+        keeper.nodeid, verdicts=verdicts, rules=keeper.rules, errors=errors
+    )
+    finding = accept(finding, known, expected=expected)
+    if not (verdicts or finding.missing or keeper.rules or errors):
+        return None
+    return finding
 
 
-def _record(finding: Finding) -> dict[str, str]:
-    from pytest_tmuxlife.leaks import report as text
+def _as_record(finding: Finding, report: pytest.TestReport | None = None) -> Record:
+    from pytest_tmuxlife.leaks.record import as_record
 
-    return {
-        "owner": finding.owner,
-        "headline": text.headline(finding),
-        "report": text.report(finding),
-    }
+    if report is None:
+        return as_record(finding)
+    file, line, _ = report.location
+    return as_record(finding, file=file, line=None if line is None else line + 1)
 
 
 def _reaper_died(
@@ -192,16 +176,27 @@ def _reaper_died(
     return excinfo.value if isinstance(excinfo.value, ReaperDied) else None
 
 
-def _fail(
+def _attach(
     report: pytest.TestReport, call: pytest.CallInfo[None], finding: Finding
 ) -> None:
-    record = _record(finding)
-    setattr(report, _LEAKED, record)
+    record = _as_record(finding, report)
+    setattr(report, _RECORD, record)
+    _add_properties(report, record)
+    if finding.is_failing:
+        _fail(report, call, record, finding.all_leaks)
+
+
+def _fail(
+    report: pytest.TestReport,
+    call: pytest.CallInfo[None],
+    record: Record,
+    leaks: list[Leak],
+) -> None:
     report.outcome = "failed"
     # Of an xfail that covered another error of the teardown.
     vars(report).pop("wasxfail", None)
     if call.excinfo is None:
-        call.excinfo = _as_error(record, finding.all_leaks)
+        call.excinfo = _as_error(record, leaks)
         report.longrepr = call.excinfo.getrepr(style="value")
         _set_summary(report, record["headline"])
     elif (add_section := getattr(report.longrepr, "addsection", None)) is not None:
@@ -213,9 +208,39 @@ def _fail(
         report.longrepr = f"{report.longreprtext}\n{record['report']}"
 
 
-def _as_error(
-    record: dict[str, str], leaks: list[Leak]
-) -> pytest.ExceptionInfo[BaseException]:
+def _tell(item: pytest.Item, report: pytest.TestReport, leaks: list[Leak]) -> None:
+    """Call the hook; what it raises fails the test, beside the verdict."""
+    try:
+        item.ihook.pytest_tmuxlife_leak(item=item, leaks=leaks)
+    except Exception:
+        shown = pytest.ExceptionInfo.from_current().getrepr(style="short")
+        text = f"error in the hook pytest_tmuxlife_leak:\n{shown}"
+        report.outcome = "failed"
+        if (add_section := getattr(report.longrepr, "addsection", None)) is not None:
+            add_section("pytest_tmuxlife_leak", text)
+        else:
+            report.longrepr = f"{report.longreprtext}\n{text}".lstrip()
+
+
+def _add_properties(report: pytest.TestReport, record: Record) -> None:
+    """What JUnit and other reporters show of it."""
+    properties: list[tuple[str, Any]] = []
+    for status, name in (("leak", "tmux_leaks"), ("known", "tmux_known_leaks")):
+        number = sum(leak["status"] == status for leak in record["leaks"])
+        if number:
+            properties.append((name, number))
+    if record["headline"]:
+        properties.append(("tmux_leak_headline", record["headline"]))
+    properties += [
+        (f"tmux_leak_{number}", f"{leak['name']}: {leak['why']}")
+        for number, leak in enumerate(
+            (leak for leak in record["leaks"] if leak["status"] == "leak"), 1
+        )
+    ]
+    report.user_properties.extend(properties)
+
+
+def _as_error(record: Record, leaks: list[Leak]) -> pytest.ExceptionInfo[BaseException]:
     try:
         raise LeakError(record["report"], leaks=leaks)
     except LeakError:
@@ -228,19 +253,3 @@ def _set_summary(report: pytest.TestReport, message: str) -> None:
     if crash is not None:
         path, line, _ = report.location
         crash.path, crash.lineno, crash.message = path, (line or 0) + 1, message
-
-
-def _show_hidden(
-    terminalreporter: pytest.TerminalReporter,
-    leaks: list[tuple[str, str, str]],
-    title: str,
-    remark: str,
-) -> None:
-    """Blocks and summary lines of (nodeid, headline, block)."""
-    if leaks:
-        terminalreporter.section(title)
-    for _, _, block in leaks:
-        terminalreporter.line(block)
-        terminalreporter.line("")
-    for nodeid, headline, _ in leaks:
-        terminalreporter.line(f"LEAKED {nodeid} - {headline} ({remark})", red=True)

@@ -27,7 +27,10 @@ from pytest_tmuxlife.fixtures import (
     tmux_server_factory,
     tmux_session,
 )
+from pytest_tmuxlife.known_leaks import MARKER as KNOWN_LEAK_MARKER
+from pytest_tmuxlife.known_leaks import known_leaks_of
 from pytest_tmuxlife.outcome import Outcome, stop
+from pytest_tmuxlife.output import Output
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.sweep import Swept
@@ -44,11 +47,12 @@ __all__ = [
 ]
 
 _SWEPT_KEY: pytest.StashKey[list[Swept]] = pytest.StashKey()
-_OUTCOME_KEY: pytest.StashKey[Outcome] = pytest.StashKey()
+_OUTPUT_KEY: pytest.StashKey[Output] = pytest.StashKey()
 
 _MARKERS = (
     "tmux(**options): options of this test's tmux servers (program, size, cwd, env, "
     "history_limit, remain_on_exit, config, timeout)",
+    KNOWN_LEAK_MARKER,
 )
 
 
@@ -57,16 +61,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     settings_module.add_options(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare our hooks."""
+    from pytest_tmuxlife import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Resolve the settings; nothing is started."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    config.stash[SETTINGS_KEY] = settings_module.load(config)
+    given = getattr(config, "workerinput", {}).get("tmuxlife_environment", {})
+    environ = {**given, **os.environ}
+    config.stash[SETTINGS_KEY] = settings_module.load(config, environ)
     config.stash[ENVIRONMENT_KEY] = dict(os.environ)
     config.stash[_SWEPT_KEY] = []
     config.stash[UNREPORTED_KEY] = []
-    outcome = config.stash[_OUTCOME_KEY] = Outcome(config)
+    outcome = Outcome(config)
+    output = config.stash[_OUTPUT_KEY] = Output(config, outcome)
     config.pluginmanager.register(outcome, "tmuxlife-outcome")
+    config.pluginmanager.register(output, "tmuxlife-output")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -98,6 +113,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             harness_of(config).require_tmux()
         except TmuxLifeError as error:
             raise pytest.UsageError(f"--tmux-required: {error}") from None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a marker with a bad argument before anything runs."""
+    for item in items:
+        known_leaks_of(item)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -150,7 +171,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     harness = config.stash.get(HARNESS_KEY, None)
     if harness is None:
         return
-    config.stash[_OUTCOME_KEY].show_unreported()
+    config.stash[_OUTPUT_KEY].show_unreported()
     try:
         harness.close()
     except ReaperDied as error:

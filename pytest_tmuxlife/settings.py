@@ -179,6 +179,12 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="stop the run if tmux is missing or too old, instead of skipping",
     )
+    group.addoption(
+        "--tmux-leak-report",
+        metavar="FILE",
+        default=None,
+        help="write what was left, and by which test, to a JSON file",
+    )
     for setting in ALL_SETTINGS:
         help_text = f"{setting.help} [{setting.variable}]"
         if setting.lines:

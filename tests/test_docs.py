@@ -54,7 +54,7 @@ def test_example_ends_as_the_page_says(
     example: Example, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each example runs as shown, with its outcomes and its output."""
-    for variable in ("CI", "BUILD_NUMBER", "COLUMNS", "PYTEST_ADDOPTS"):
+    for variable in ("CI", "BUILD_NUMBER", "COLUMNS"):
         # On a CI machine pytest prints its summary in another way.
         monkeypatch.delenv(variable, raising=False)
     for name, text in example.files.items():

@@ -17,6 +17,8 @@ PACKAGE = Path(pytest_tmuxlife.__file__).parent
 KNOWS_PYTEST = {
     "plugin.py",
     "outcome.py",
+    "output.py",
+    "known_leaks.py",
     "fixtures.py",
     "hookspecs.py",
     "settings.py",

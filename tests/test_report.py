@@ -19,6 +19,7 @@ from pytest_tmuxlife.leaks.report import (
     signal_name,
     size,
 )
+from pytest_tmuxlife.leaks.rules import Permission
 
 SUPERVISOR, SERVER, SHELL = 10, 11, 12
 
@@ -168,7 +169,9 @@ def test_allowed_survivor_is_listed_with_its_reason() -> None:
     """What may stay is marked in the tree and named below it."""
     info, kept = process(20, SHELL), process(21, SHELL, "ssh-agent")
     found = verdict(leak(info), noted=(info, kept))
-    found = Verdict(SERVER, 2.5, found.tree, found.leaks, [(kept, "kept on purpose")])
+    found = Verdict(
+        SERVER, 2.5, found.tree, found.leaks, [(kept, Permission("kept on purpose"))]
+    )
     lines = lines_of(found)
     assert "allowed: ssh-agent 21: kept on purpose" in lines
     assert any("ssh-agent 21" in line and "alive, allowed" in line for line in lines)

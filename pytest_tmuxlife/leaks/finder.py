@@ -21,7 +21,7 @@ from pytest_tmuxlife.containment.supervisor import Holding, Supervisor
 from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.leaks.escape import Scene
 from pytest_tmuxlife.leaks.model import Verdict
-from pytest_tmuxlife.leaks.rules import IgnoreRule, rule_for
+from pytest_tmuxlife.leaks.rules import Permission, Rule, permission_for
 from pytest_tmuxlife.leaks.survivors import (
     UNSEEN,
     describe,
@@ -39,7 +39,7 @@ def end_and_judge(
     *,
     server_pid: int,
     grace: float,
-    rules: Sequence[IgnoreRule] = (),
+    rules: Sequence[Rule] = (),
     limited_by: str = "",
     tree: ProcessTree | None = None,
     pane_ids: Mapping[int, str] = MappingProxyType({}),
@@ -102,10 +102,10 @@ def _end(
     supervisor: Supervisor,
     tree: ProcessTree,
     deadline: Deadline,
-    rules: Sequence[IgnoreRule],
+    rules: Sequence[Rule],
 ) -> Holding:
     server_limit = min(SERVER_LIMIT, deadline.timeout / 2)
-    if not any(rule_for(rules, info) for info in tree.processes.values()):
+    if not any(permission_for(rules, info) for info in tree.processes.values()):
         return supervisor.end(
             deadline.remaining, server_limit=server_limit, release=True
         )
@@ -119,14 +119,12 @@ def _end(
         if holding.empty or deadline.expired:
             return holding
         there = steady_look(supervisor.pid).processes.values()
-        if there and all(rule_for(rules, info) for info in there):
+        if there and all(permission_for(rules, info) for info in there):
             return holding
     raise AssertionError("backoff never ends")
 
 
-def _judge(
-    supervisor: Supervisor, verdict: Verdict, rules: Sequence[IgnoreRule]
-) -> Verdict:
+def _judge(supervisor: Supervisor, verdict: Verdict, rules: Sequence[Rule]) -> Verdict:
     now, respawned = look_over_time(supervisor.pid, verdict.tree)
     if not now.processes:
         if supervisor.look().empty:
@@ -139,14 +137,14 @@ def _judge(
         frozenset(respawned),
         verdict.pane_ids,
     )
-    allowed: list[tuple[ProcessInfo, str]] = []
+    allowed: list[tuple[ProcessInfo, Permission]] = []
     accused: list[ProcessInfo] = []
     for info in now.processes.values():
-        rule = rule_for(rules, info)
-        if rule is None:
+        permission = permission_for(rules, info)
+        if permission is None:
             accused.append(info)
         else:
-            allowed.append((info, rule.reason))
+            allowed.append((info, permission))
     return replace(
         verdict, leaks=tuple(describe(accused, scene, LINEAGE)), ignored=tuple(allowed)
     )
@@ -158,7 +156,7 @@ def find_unaccounted(
     server_pid: int,
     pane_pids: set[int],
     grace: float,
-    rules: Sequence[IgnoreRule] = (),
+    rules: Sequence[Rule] = (),
     pane_ids: Mapping[int, str] = MappingProxyType({}),
 ) -> Verdict:
     """What no living pane or job accounts for, while the server goes on.
@@ -179,7 +177,7 @@ def find_unaccounted(
     for pause in backoff(0.002, 0.1):
         tree = steady_look(supervisor.pid)
         accused = _unaccounted(tree, server_pid, pane_pids)
-        accused = [info for info in accused if rule_for(rules, info) is None]
+        accused = [info for info in accused if permission_for(rules, info) is None]
         if not accused or deadline.expired:
             break
         select.select([], [], [], min(pause, deadline.remaining))

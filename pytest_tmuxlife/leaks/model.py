@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pytest_tmuxlife.containment.processes import ProcessInfo, ProcessTree
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.leaks.known import KnownLeak
+    from pytest_tmuxlife.leaks.rules import IgnoreRule, Permission
 
 Kind = Literal[
     "process", "zombie", "descriptor", "socket", "shared memory", "tmux server"
@@ -85,21 +89,23 @@ class Verdict:
         waited: Seconds from kill-server to the last look.
         tree: The processes as they stood before that.
         leaks: What was left; empty for a clean end.
-        ignored: What was left and is allowed, with the reason.
+        ignored: What was left and is allowed, each with its permission.
         pane_ids: Names of panes by the pid of their first process.
         statuses: How those ended that the supervisor itself waited for: exit
             status, or minus the signal's number.
         limited_by: What kept it from waiting the whole grace, or "".
+        known: Leaks that are accepted; they are not in ``leaks``.
     """
 
     server_pid: int
     waited: float
     tree: ProcessTree
     leaks: Sequence[Leak] = ()
-    ignored: Sequence[tuple[ProcessInfo, str]] = ()
+    ignored: Sequence[tuple[ProcessInfo, Permission]] = ()
     pane_ids: Mapping[int, str] = field(default_factory=dict)
     statuses: Mapping[int, int] = field(default_factory=dict)
     limited_by: str = ""
+    known: Sequence[tuple[Leak, KnownLeak]] = ()
 
 
 Scope = Literal["test", "fixture", "run"]
@@ -116,6 +122,10 @@ class Finding:
         verdicts: On the tmux servers of the owner that left something.
         leaks: What it left beside those.
         level: ``fail`` fails it, ``warn`` is printed only.
+        known: Leaks beside those of the servers that are accepted.
+        missing: Known leaks that were to happen and did not.
+        rules: What the owner allowed by itself.
+        errors: Of somebody's function that was asked about a process.
     """
 
     owner: str
@@ -123,6 +133,23 @@ class Finding:
     verdicts: Sequence[Verdict] = ()
     leaks: Sequence[Leak] = ()
     level: Level = "fail"
+    known: Sequence[tuple[Leak, KnownLeak]] = ()
+    missing: Sequence[KnownLeak] = ()
+    rules: Sequence[IgnoreRule] = ()
+    errors: Sequence[str] = ()
+
+    @property
+    def is_failing(self) -> bool:
+        """It makes its owner fail."""
+        if self.missing or self.errors:
+            return True
+        return self.level == "fail" and bool(self.all_leaks)
+
+    @property
+    def all_known(self) -> list[tuple[Leak, KnownLeak]]:
+        """Those of the servers first."""
+        accepted = [pair for one in self.verdicts for pair in one.known]
+        return [*accepted, *self.known]
 
     @property
     def all_leaks(self) -> list[Leak]:

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.containment.processes import ProcessInfo
 from pytest_tmuxlife.leaks.drawing import WIDTH, Node, draw
 from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak, Verdict
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.leaks.known import KnownLeak
 
 _COMMAND_SHOWN = 200
 _NAMES_SHOWN = 4
 # A fork bomb must not bury the rest of the report.
 _DESCRIBED = 30
 _LISTED = 200
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def encodable(text: str) -> str:
+    """Text for any encoding: odd bytes are escaped, control characters stay."""
+    return _SURROGATE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    # Undecodable bytes are 0xdc00 and the byte: os.fsdecode.
+    code = ord(match[0])
+    return f"\\x{code & 0xFF:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def printable(text: str) -> str:
     """Text for a terminal: odd bytes and control characters are escaped."""
-    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in clean
+        for char in encodable(text)
     )
 
 
 def headline(finding: Finding) -> str:
     """What outlived what, in one line."""
-    parts = [_headline_of_server(verdict) for verdict in finding.verdicts]
+    parts = [_headline_of_server(one) for one in finding.verdicts if one.leaks]
     if finding.leaks:
         parts.append(f"{count(finding.leaks)} outlived {_OUTLIVED[finding.scope]}")
+    parts += [_did_not_happen(known) for known in finding.missing]
+    parts += [printable(error) for error in finding.errors]
+    if not parts and finding.all_known:
+        parts.append(f"{count([leak for leak, _ in finding.all_known])}, known")
     return "; ".join(parts)
 
 
@@ -37,7 +57,14 @@ _OUTLIVED = {"test": "the test", "fixture": "the fixture", "run": "the run"}
 
 
 def _headline_of_server(verdict: Verdict) -> str:
-    return f"{count(verdict.leaks)} outlived tmux server {verdict.server_pid}"
+    known = [leak for leak, _ in verdict.known]
+    what = count(verdict.leaks) if verdict.leaks else f"{count(known)}, known,"
+    return f"{what} outlived tmux server {verdict.server_pid}"
+
+
+def _did_not_happen(known: KnownLeak) -> str:
+    what = f"known leak {known.pattern.pattern!r} did not happen"
+    return printable(f"{what}; remove its marker tmux_known_leak")
 
 
 def count(leaks: Sequence[Leak]) -> str:
@@ -45,11 +72,12 @@ def count(leaks: Sequence[Leak]) -> str:
     kinds: dict[str, int] = {}
     for leak in leaks:
         kinds[leak.kind] = kinds.get(leak.kind, 0) + 1
-    parts = [f"{number} {_plural(kind, number)}" for kind, number in kinds.items()]
+    parts = [f"{number} {plural(kind, number)}" for kind, number in kinds.items()]
     return " and ".join(parts) if parts else "nothing"
 
 
-def _plural(kind: str, number: int) -> str:
+def plural(kind: str, number: int) -> str:
+    """The word for so many of a kind."""
     if number == 1 or kind == "shared memory":
         return kind
     return kind + ("es" if kind.endswith("s") else "s")
@@ -57,17 +85,33 @@ def _plural(kind: str, number: int) -> str:
 
 def report(finding: Finding) -> str:
     """The whole block that is printed for a test, a fixture or the run."""
-    lines = [f"LEAKED {printable(finding.owner)}"]
-    blocks = [report_server(verdict) for verdict in finding.verdicts]
-    if finding.leaks:
+    word = "LEAKED" if finding.all_leaks else "tmux leaks of"
+    lines = [f"{word} {printable(finding.owner)}"]
+    shown = [one for one in finding.verdicts if one.leaks or one.known]
+    blocks = [report_server(verdict) for verdict in shown or finding.verdicts]
+    if finding.leaks or finding.known:
         blocks.append(_report_others(finding))
+    if finding.missing:
+        blocks.append([line for one in finding.missing for line in _missing(one)])
+    if finding.errors:
+        blocks.append([printable(error) for error in finding.errors])
     for number, block in enumerate(blocks):
         lines += [""] * bool(number) + block
     return "\n".join(lines)
 
 
+def _missing(known: KnownLeak) -> list[str]:
+    return [_did_not_happen(known), printable(f"it was accepted because: {known}")]
+
+
+def _known(pairs: Sequence[tuple[Leak, KnownLeak]]) -> list[str]:
+    return [printable(f"known: {leak.name}: {known}") for leak, known in pairs]
+
+
 def _report_others(finding: Finding) -> list[str]:
     """What was left beside tmux servers: a line for each, then the advice."""
+    if not finding.leaks:
+        return _known(finding.known)
     lines = [f"{count(finding.leaks)} outlived {_OUTLIVED[finding.scope]}", ""]
     for leak in finding.leaks[:_LISTED]:
         place = f"opened in {leak.opened_at}" if leak.opened_at else ""
@@ -76,7 +120,7 @@ def _report_others(finding: Finding) -> list[str]:
     hidden = len(finding.leaks) - _LISTED
     if hidden > 0:
         lines.append(f"... and {hidden} more")
-    return [*lines, "", *_advice(finding.leaks)]
+    return [*lines, "", *_advice(finding.leaks), *_known(finding.known)]
 
 
 def report_server(verdict: Verdict) -> list[str]:
@@ -90,9 +134,9 @@ def report_server(verdict: Verdict) -> list[str]:
     lines += _Tree(verdict).lines()
     lines += [printable(str(leak)) for leak in verdict.leaks if leak.process is None]
     lines.append("")
-    lines += _advice(verdict.leaks)
-    for process, reason in verdict.ignored:
-        lines.append(f"allowed: {_name(process)}: {printable(reason)}")
+    lines += _advice(verdict.leaks) + _known(verdict.known)
+    for process, given in verdict.ignored:
+        lines.append(f"allowed: {_name(process)}: {printable(given.reason)}")
     return lines
 
 
@@ -151,8 +195,10 @@ class _Tree:
 
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
+        known = [leak for leak, _ in verdict.known]
+        self.known = {leak.process.pid for leak in known if leak.process}
         self.leaks: Mapping[int, Leak] = {
-            leak.process.pid: leak for leak in verdict.leaks if leak.process
+            leak.process.pid: leak for leak in [*verdict.leaks, *known] if leak.process
         }
         self.described = set(list(self.leaks)[:_DESCRIBED])
         self.allowed = {info.pid for info, _ in verdict.ignored}
@@ -233,7 +279,9 @@ class _Tree:
         if leak is not None:
             alive = "ZOMBIE" if info.is_zombie or leak.kind == "zombie" else "ALIVE"
             age = duration(leak.process.age) if leak.process else ""
-            return printable(f"{alive} {age}   {leak.why}{self._origin(info, leak)}")
+            known = "known: " if info.pid in self.known else ""
+            why = f"{known}{leak.why}{self._origin(info, leak)}"
+            return printable(f"{alive} {age}   {why}")
         if info.pid in self.allowed:
             return "alive, allowed"
         status = self.verdict.statuses.get(info.pid)

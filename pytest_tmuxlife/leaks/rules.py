@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from pytest_tmuxlife.containment.processes import ProcessInfo
 
 # What finds all of these would find anything.
 _UNLIKE_EACH_OTHER = ("sh", "/usr/bin/vim -u NONE", "[kworker/0:1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """That one process may outlive its test.
+
+    Attributes:
+        reason: Why.
+        keep: It lives on until the run ends, instead of being ended now.
+        rule: The expression that allows it, or "" if it was no expression.
+        source: Where the rule was given.
+    """
+
+    reason: str
+    keep: bool = False
+    rule: str = ""
+    source: str = ""
+
+
+class Rule(Protocol):
+    """What may allow a process to stay."""
+
+    def permission(self, process: ProcessInfo) -> Permission | None:
+        """Given for this process, or not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +54,60 @@ class IgnoreRule:
     keep: bool = False
     source: str = ""
 
-    def allows(self, process: ProcessInfo) -> bool:
-        """True if this process is meant."""
-        return self.pattern.search(process.command_line) is not None
+    def permission(self, process: ProcessInfo) -> Permission | None:
+        """Given for a process whose command line has the pattern."""
+        if self.pattern.search(process.command_line) is None:
+            return None
+        return Permission(self.reason, self.keep, self.pattern.pattern, self.source)
+
+
+class AskedRule:
+    """Allows what somebody's function gives a reason for.
+
+    Args:
+        ask: Returns the reason, or None. What it raises is no permission, and
+            stands in `errors`.
+        source: What the function is, for messages.
+
+    Attributes:
+        errors: What it raised, each once.
+    """
+
+    def __init__(self, ask: Callable[[ProcessInfo], object], source: str) -> None:
+        self._ask = ask
+        self._source = source
+        self.errors: list[str] = []
+
+    def permission(self, process: ProcessInfo) -> Permission | None:
+        """Given for a process that the function has a reason for."""
+        try:
+            reason = self._ask(process)
+            if reason is None:
+                return None
+            if not isinstance(reason, str) or not reason.strip():
+                raise TypeError(f"{reason!r} is no reason; return a text or None")
+        except Exception as error:
+            text = f"{self._source}: {type(error).__name__}: {error}"
+            if text not in self.errors:
+                self.errors.append(text)
+            return None
+        return Permission(reason.strip(), source=self._source)
+
+
+def compile_rule(match: str | re.Pattern[str]) -> re.Pattern[str]:
+    """The expression of a rule.
+
+    Raises:
+        ValueError: It is invalid, or matches everything.
+    """
+    if isinstance(match, str):
+        try:
+            match = re.compile(match)
+        except re.error as error:
+            raise ValueError(f"{match!r} is no regular expression: {error}") from None
+    if match.search("") or all(match.search(line) for line in _UNLIKE_EACH_OTHER):
+        raise ValueError(f"{match.pattern!r} would allow every process")
+    return match
 
 
 def make_rule(
@@ -42,16 +119,10 @@ def make_rule(
         ValueError: The expression is invalid, or matches everything; or the
             reason is empty.
     """
-    if isinstance(match, str):
-        try:
-            match = re.compile(match)
-        except re.error as error:
-            raise ValueError(f"{match!r} is no regular expression: {error}") from None
-    if match.search("") or all(match.search(line) for line in _UNLIKE_EACH_OTHER):
-        raise ValueError(f"{match.pattern!r} would allow every process")
+    pattern = compile_rule(match)
     if not reason.strip():
-        raise ValueError(f"{match.pattern!r} needs a reason why it may stay")
-    return IgnoreRule(match, reason.strip(), keep, source)
+        raise ValueError(f"{pattern.pattern!r} needs a reason why it may stay")
+    return IgnoreRule(pattern, reason.strip(), keep, source)
 
 
 def parse_rule(line: str, source: str) -> IgnoreRule:
@@ -67,6 +138,7 @@ def parse_rule(line: str, source: str) -> IgnoreRule:
     return make_rule(expression.strip(), reason, source=source)
 
 
-def rule_for(rules: Iterable[IgnoreRule], process: ProcessInfo) -> IgnoreRule | None:
-    """The first rule that allows the process."""
-    return next((rule for rule in rules if rule.allows(process)), None)
+def permission_for(rules: Iterable[Rule], process: ProcessInfo) -> Permission | None:
+    """Of the first rule that allows the process; None if it may not stay."""
+    given = (rule.permission(process) for rule in rules)
+    return next((permission for permission in given if permission), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 OLDEST = (3, 2)
 
@@ -30,3 +31,13 @@ def why_too_old(output: str, tmux: str) -> str | None:
             f"(found at {tmux})"
         )
     return None
+
+
+def version_of(tmux: str, timeout: float = 10.0) -> str | None:
+    """What ``tmux -V`` prints; None if it fails or takes longer than *timeout* s."""
+    try:
+        done = subprocess.run([tmux, "-V"], capture_output=True, timeout=timeout)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    text = done.stdout.decode("utf-8", "backslashreplace").strip()
+    return text if done.returncode == 0 and text else None
