@@ -49,6 +49,8 @@ __all__ = [
 _SWEPT_KEY: pytest.StashKey[list[Swept]] = pytest.StashKey()
 _OUTPUT_KEY: pytest.StashKey[Output] = pytest.StashKey()
 
+# Levels at which every test of the run is checked.
+_CHECKING = ("warn", "fail")
 _MARKERS = (
     "tmux(**options): options of this test's tmux servers (program, size, cwd, env, "
     "history_limit, remain_on_exit, config, timeout)",
@@ -68,13 +70,29 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config,
+) -> Generator[None, object, object]:
+    """Before output is captured, and before a conftest can start a thread."""
+    if settings_module.early_leak_check(early_config) in _CHECKING:
+        from pytest_tmuxlife import outermost
+
+        outermost.go_below_supervisor(early_config)
+    return (yield)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Resolve the settings; nothing is started."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     given = getattr(config, "workerinput", {}).get("tmuxlife_environment", {})
     environ = {**given, **os.environ}
-    config.stash[SETTINGS_KEY] = settings_module.load(config, environ)
+    settings = config.stash[SETTINGS_KEY] = settings_module.load(config, environ)
+    if settings.leak_check in _CHECKING:
+        from pytest_tmuxlife import outermost
+
+        outermost.set_up(config)
     config.stash[ENVIRONMENT_KEY] = dict(os.environ)
     config.stash[_SWEPT_KEY] = []
     config.stash[UNREPORTED_KEY] = []

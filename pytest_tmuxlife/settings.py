@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 ENGINES = ("native", "process")
+LEVELS = ("off", "warn", "fail")
+_LEAK_CHECK = "--tmux-leak-check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Settings:
         tmux_asked: The name or path that was asked for.
         required: A missing or too old tmux stops the run.
         ignore: What may outlive a test.
+        leak_check: ``off``, ``warn`` or ``fail`` for every test of the run; None
+            where nothing says so, and only tests that use the fixtures are checked.
     """
 
     leak_grace: float
@@ -50,6 +55,7 @@ class Settings:
     tmux_asked: str
     required: bool
     ignore: tuple[IgnoreRule, ...]
+    leak_check: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,12 @@ def _engine(text: str) -> str:
     if text not in ENGINES:
         raise ValueError(f"expected one of {', '.join(ENGINES)}")
     return text
+
+
+def _level(text: str) -> str | None:
+    if text and text not in LEVELS:
+        raise ValueError(f"expected one of {', '.join(LEVELS)}")
+    return text or None
 
 
 def _program(text: str) -> Program | None:
@@ -168,7 +180,29 @@ IGNORE = Setting(
     _ignore_rules,
     lines=True,
 )
-ALL_SETTINGS = (*SETTINGS, IGNORE)
+LEAK_CHECK = Setting(
+    "tmux_leak_check",
+    "",
+    "check every test and the end of the run: off, warn or fail (the bare option "
+    "means fail)",
+    _level,
+    _LEAK_CHECK,
+)
+ALL_SETTINGS = (*SETTINGS, LEAK_CHECK, IGNORE)
+
+
+class _SetLevel(argparse.Action):
+    """The option as it was spelt: bare, or with a level behind ``=``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        _, _, level = (option_string or "").partition("=")
+        setattr(namespace, self.dest, level or "fail")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -191,7 +225,19 @@ def add_options(parser: pytest.Parser) -> None:
             parser.addini(setting.name, help_text, type="linelist", default=[])
         else:
             parser.addini(setting.name, help_text, type="string", default="")
-        if setting.option:
+        if setting is LEAK_CHECK:
+            # nargs="?" would take the path that follows for a level. Each
+            # spelling is an option without a value, so nothing follows.
+            group.addoption(
+                _LEAK_CHECK,
+                *(f"{_LEAK_CHECK}={level}" for level in LEVELS),
+                action=_SetLevel,
+                nargs=0,
+                dest=setting.name,
+                default=None,
+                help=setting.help,
+            )
+        elif setting.option:
             group.addoption(
                 setting.option, metavar="VALUE", default=None, help=setting.help
             )
@@ -220,7 +266,19 @@ def load(config: pytest.Config, environ: Mapping[str, str] | None = None) -> Set
         tmux_asked=asked,
         required=bool(config.getoption("tmux_required")),
         ignore=values["tmux_leak_ignore"],
+        leak_check=values["tmux_leak_check"],
     )
+
+
+def early_leak_check(early_config: pytest.Config) -> str | None:
+    """`Settings.leak_check` before the options are fully parsed.
+
+    Raises:
+        pytest.UsageError: A bad value; names its source and what is valid.
+    """
+    given = getattr(early_config.known_args_namespace, LEAK_CHECK.name, None)
+    level: str | None = _choose(LEAK_CHECK, given, early_config, os.environ)
+    return level
 
 
 def _absolute(path: str | None) -> str | None:
@@ -230,9 +288,14 @@ def _absolute(path: str | None) -> str | None:
 def _resolve(
     setting: Setting, config: pytest.Config, environ: Mapping[str, str]
 ) -> Any:
-    sources = []
-    if setting.option:
-        sources.append((setting.option, config.getoption(setting.option)))
+    given = config.getoption(setting.option) if setting.option else None
+    return _choose(setting, given, config, environ)
+
+
+def _choose(
+    setting: Setting, given: Any, config: pytest.Config, environ: Mapping[str, str]
+) -> Any:
+    sources = [(setting.option, given)]
     sources.append((f"environment {setting.variable}", environ.get(setting.variable)))
     ini = config.getini(setting.name)
     sources.append((f"ini {setting.name}", "\n".join(ini) if setting.lines else ini))

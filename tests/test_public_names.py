@@ -19,6 +19,7 @@ KNOWS_PYTEST = {
     "outcome.py",
     "output.py",
     "known_leaks.py",
+    "outermost.py",
     "fixtures.py",
     "hookspecs.py",
     "settings.py",

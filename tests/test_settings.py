@@ -112,6 +112,48 @@ def test_environment_s_ignore_lines_replace_those_of_the_ini(
     inner.assert_all_gone(2)
 
 
+# -- --tmux-leak-check --------------------------------------------------------------
+
+SHOWS_LEVEL = """
+from pytest_tmuxlife.fixtures import SETTINGS_KEY
+
+def test_it(request):
+    print("LEVEL IS", request.config.stash[SETTINGS_KEY].leak_check)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "level"),
+    [
+        ([], "None"),
+        (["--tmux-leak-check"], "fail"),
+        (["--tmux-leak-check=fail"], "fail"),
+        (["--tmux-leak-check=warn"], "warn"),
+        (["--tmux-leak-check", "--tmux-leak-check=off"], "off"),
+        (["-o", "tmux_leak_check=warn"], "warn"),
+    ],
+)
+def test_leak_check_has_a_level_only_behind_an_equals_sign(
+    inner: Inner, arguments: list[str], level: str
+) -> None:
+    """So the path that follows is a path."""
+    result = inner.run(SHOWS_LEVEL, "-s", *arguments, "test_inner.py")
+    result.stdout.fnmatch_lines([f"*LEVEL IS {level}"])
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("bad", ["on", "", "fail,warn"])
+def test_bad_leak_check_level_is_a_usage_error(inner: Inner, bad: str) -> None:
+    result = inner.run(SHOWS_LEVEL, f"--tmux-leak-check={bad}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "*--tmux-leak-check=off/--tmux-leak-check=warn/--tmux-leak-check=fail: "
+            f"ignored explicit argument '{bad}'"
+        ]
+    )
+
+
 # -- bad values -----------------------------------------------------------------------
 
 BAD = {
@@ -122,6 +164,7 @@ BAD = {
     "tmux_program": ("cobol", "expected one of bash, dash"),
     "tmux_size": ("80", "expected COLUMNSxROWS, as 80x24"),
     "tmux_engine": ("steam", "expected one of native, process"),
+    "tmux_leak_check": ("on", "expected one of off, warn, fail"),
 }
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import weakref
 
-from pytest_tmuxlife.containment import directories, kernel, procfs
+from pytest_tmuxlife.containment import directories, helpers, kernel, procfs
 from pytest_tmuxlife.containment.channel import Channel
 from pytest_tmuxlife.containment.files import remove_tree
 from pytest_tmuxlife.containment.owner import Owner
@@ -152,6 +152,7 @@ def _start(theirs: socket.socket, run_directory: str) -> None:
     environment = {
         name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES
     }
+    environment[helpers.VARIABLE] = os.path.basename(run_directory)
     arguments = [
         str(theirs.fileno()),
         str(me),
