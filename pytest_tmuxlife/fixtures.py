@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_tmuxlife.errors import LeakError, TmuxLifeError, TmuxNotFound
+from pytest_tmuxlife.known_leaks import known_leaks_of
 from pytest_tmuxlife.leaks.rules import AskedRule, make_rule
 from pytest_tmuxlife.terminal.options import Options
 
@@ -138,7 +139,11 @@ def _tmux_keeper(
     from pytest_tmuxlife.keeper import Keeper
 
     keeper = Keeper(
-        harness, request.node.nodeid, options, asked=_ignore_hook(request.node)
+        harness,
+        request.node.nodeid,
+        options,
+        asked=_ignore_hook(request.node),
+        known=known_leaks_of(request.node),
     )
     config.stash[UNREPORTED_KEY].append(keeper)
     request.node.stash[KEEPER_KEY] = keeper

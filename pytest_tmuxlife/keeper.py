@@ -18,6 +18,7 @@ from pytest_tmuxlife.terminal.server import Server
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor
     from pytest_tmuxlife.harness import Harness
+    from pytest_tmuxlife.leaks.known import KnownLeak
     from pytest_tmuxlife.leaks.model import Leak, Verdict
     from pytest_tmuxlife.terminal.options import Options
 
@@ -38,6 +39,7 @@ class Keeper:
         options: For a server that is given none.
         rules: What this test allows to stay, beside what the run allows.
         asked: Somebody's function that may allow more.
+        known: Leaks of this test that are accepted.
         supervisors: Those that it has taken from the harness.
         servers: Those that it has made.
         verdicts: One for each server that was ended.
@@ -48,6 +50,7 @@ class Keeper:
     options: Options
     rules: list[IgnoreRule] = field(default_factory=list)
     asked: AskedRule | None = None
+    known: Sequence[KnownLeak] = ()
     supervisors: list[Supervisor] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)

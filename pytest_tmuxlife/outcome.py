@@ -9,7 +9,6 @@ import pytest
 
 from pytest_tmuxlife.errors import LeakError, ReaperDied
 from pytest_tmuxlife.fixtures import KEEPER_KEY, UNREPORTED_KEY
-from pytest_tmuxlife.known_leaks import known_leaks_of
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.keeper import Keeper
@@ -73,7 +72,7 @@ class Outcome:
         if keeper is None:
             return
         ran = item.stash.get(_RAN_KEY, False) and call.excinfo is None
-        finding = finding_of(keeper, item, expected=ran)
+        finding = finding_of(keeper, expected=ran)
         if finding is not None:
             _attach(report, call, finding)
             if finding.all_leaks:
@@ -129,20 +128,16 @@ def report_for(record: Record) -> pytest.TestReport:
     return report
 
 
-def finding_of(
-    keeper: Keeper, item: pytest.Item | None = None, *, expected: bool = False
-) -> Finding | None:
+def finding_of(keeper: Keeper, *, expected: bool = False) -> Finding | None:
     """What a test has left, with what it was allowed; None for a clean one.
 
     Args:
         keeper: Of the test's servers.
-        item: The test; None to take no known leak into account.
         expected: Its strict known leaks must have happened.
     """
-    known = known_leaks_of(item) if item is not None else ()
     verdicts = [one for one in keeper.verdicts if one.leaks or one.ignored]
     errors = keeper.asked.errors if keeper.asked is not None else []
-    if not (verdicts or known or keeper.rules or errors):
+    if not (verdicts or keeper.known or keeper.rules or errors):
         return None
     from pytest_tmuxlife.leaks.known import accept
     from pytest_tmuxlife.leaks.model import Finding
@@ -150,7 +145,7 @@ def finding_of(
     finding = Finding(
         keeper.nodeid, verdicts=verdicts, rules=keeper.rules, errors=errors
     )
-    finding = accept(finding, known, expected=expected)
+    finding = accept(finding, keeper.known, expected=expected)
     if not (verdicts or finding.missing or keeper.rules or errors):
         return None
     return finding
@@ -212,7 +207,9 @@ def _tell(item: pytest.Item, report: pytest.TestReport, leaks: list[Leak]) -> No
     """Call the hook; what it raises fails the test, beside the verdict."""
     try:
         item.ihook.pytest_tmuxlife_leak(item=item, leaks=leaks)
-    except Exception:
+    except pytest.exit.Exception:
+        raise
+    except (Exception, pytest.fail.Exception, pytest.skip.Exception):
         shown = pytest.ExceptionInfo.from_current().getrepr(style="short")
         text = f"error in the hook pytest_tmuxlife_leak:\n{shown}"
         report.outcome = "failed"

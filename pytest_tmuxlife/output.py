@@ -48,6 +48,7 @@ class Output:
         self._checked = False
         self._unmatched: list[Record] = []
         self._notes: list[str] = []
+        self._annotations: list[str] = []
         self.records: list[Record] = []
         self.unverified: dict[str, str] = {}
         self.report_path = None if _is_worker(config) else _report_path(config)
@@ -218,8 +219,7 @@ class Output:
                     path = os.path.normpath(os.path.join(self._config.rootpath, file))
                     file = github.path_in_workspace(path, environ)
                 lines.append(github.annotation(record, file))
-        if lines:
-            self._write_lines(lines)
+        self._annotations = lines
         path = environ.get("GITHUB_STEP_SUMMARY", "")
         table = github.table(self.records)
         if path and table:
@@ -228,15 +228,6 @@ class Output:
                     file.write(table)
             except OSError as error:
                 self._notes.append(f"GITHUB_STEP_SUMMARY: {error}")
-
-    def _write_lines(self, lines: list[str]) -> None:
-        """A command of GitHub's must begin its line."""
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return
-        reporter.ensure_newline()
-        for line in lines:
-            reporter.write_line(line)
 
     # -- the terminal ---------------------------------------------------------
 
@@ -261,6 +252,9 @@ class Output:
             "when the run was interrupted",
         )
         self._show_summary(terminalreporter)
+        for line in self._annotations:
+            terminalreporter.line(line)
+        self._annotations.clear()
         self._config.stash[UNREPORTED_KEY].clear()
 
     def _show_summary(self, reporter: pytest.TerminalReporter) -> None:
@@ -288,6 +282,9 @@ class Output:
         for record in self._outcome.unreported():
             if record["cut_short"]:
                 sys.stderr.write(f"\n{record['report']}\n")
+        for line in self._annotations:
+            sys.stdout.write(f"\n{line}\n")
+        self._annotations.clear()
         self._config.stash[UNREPORTED_KEY].clear()
 
 
