@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -10,13 +11,14 @@ import pytest
 from examples_in_docs import PAGES, ROOT, Example, comparable, read
 
 import pytest_tmuxlife
-from pytest_tmuxlife import plugin
-from pytest_tmuxlife.settings import ALL_SETTINGS
+from pytest_tmuxlife import hookspecs, plugin
+from pytest_tmuxlife.settings import ALL_SETTINGS, add_options
 from pytest_tmuxlife.terminal.environment import KEPT
 from pytest_tmuxlife.terminal.options import Options
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
+PACKAGE = ROOT / "pytest_tmuxlife"
 EXAMPLES = [example for page in PAGES for example in read(page).examples]
 RUN_LIMIT = 120.0
 
@@ -114,9 +116,35 @@ def test_table_of_fixtures_has_each(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [README, DOCS / "reference" / "settings.md"])
-def test_flag_without_a_value_is_named_beside_the_table(page: Path) -> None:
-    """It is no setting of the table, for no ini value sets it."""
-    assert "`--tmux-required`" in page.read_text()
+def test_option_of_the_command_line_is_named_beside_the_table(
+    page: Path,
+) -> None:
+    """Those that no ini value sets are in no table."""
+    of_settings = {setting.option for setting in ALL_SETTINGS}
+    parser = pytest.Parser(_ispytest=True)
+    add_options(parser)
+    options = parser.getgroup("tmux").options
+    names = {name.partition("=")[0] for one in options for name in one.names()}
+    assert names > {"--tmux-required", "--tmux-leak-report"}
+    text = page.read_text()
+    assert [name for name in names - of_settings if f"`{name}" not in text] == []
+
+
+def test_every_field_of_the_json_report_is_described() -> None:
+    """The page has each that the schema has."""
+    schema = json.loads((PACKAGE / "leaks" / "report.schema.json").read_text())
+    names = set(schema["properties"])
+    for part in schema["$defs"].values():
+        names |= set(part["properties"])
+    page = (DOCS / "reference" / "leak-report.md").read_text()
+    assert sorted(name for name in names if f"`{name}`" not in page) == []
+
+
+def test_every_hook_is_described() -> None:
+    page = (DOCS / "reference" / "hooks.md").read_text()
+    declared = [name for name in vars(hookspecs) if name.startswith("pytest_tmuxlife_")]
+    assert declared
+    assert [name for name in declared if f"## {name}(" not in page] == []
 
 
 def test_reference_has_every_public_name() -> None:
