@@ -44,12 +44,11 @@ class Ours:
         self.harness.close()
 
     def keeper(self) -> Keeper:
-        return self.harness.new_keeper("bench", Options(timeout=30.0))
+        return Keeper(self.harness, "bench", Options(timeout=30.0))
 
     def end(self, keeper: Keeper) -> None:
         """End its servers; they must be clean."""
         keeper.end(spare_survivors=False)
-        self.harness.has_reported(keeper)
         if keeper.leaking:
             raise RuntimeError(f"a clean server was accused: {keeper.leaking}")
 

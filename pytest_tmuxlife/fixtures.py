@@ -51,6 +51,7 @@ def harness_of(config: pytest.Config) -> Harness:
                 kill_grace=settings.kill_grace,
                 timeout_scale=settings.timeout_scale,
                 ignore=settings.ignore,
+                without=settings.without,
             ),
             config.stash[ENVIRONMENT_KEY],
         )

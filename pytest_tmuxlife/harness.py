@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.reaper import Reaper
-from pytest_tmuxlife.containment.sweep import MARK
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
 from pytest_tmuxlife.terminal import inotify
 from pytest_tmuxlife.terminal.environment import clean_environment
@@ -26,6 +26,8 @@ HOW_TO_INSTALL = (
     "one with --tmux-bin"
 )
 _KILL_LIMIT = 0.5
+# Supervisors kept ready: a test of several servers waits for no fork either.
+_SPARES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class HarnessSettings:
         kill_grace: Seconds between TERM and KILL.
         timeout_scale: Multiplies time limits of waits and calls.
         ignore: What may outlive a test.
+        without: What holds processes and is switched off.
     """
 
     tmux: str | None
@@ -49,6 +52,7 @@ class HarnessSettings:
     kill_grace: float = 0.5
     timeout_scale: float = 1.0
     ignore: tuple[IgnoreRule, ...] = ()
+    without: frozenset[str] = frozenset()
 
 
 class Harness:
@@ -69,7 +73,7 @@ class Harness:
         self.settings = settings
         self._environment_at_start = environment_at_start
         self._reaper: Reaper | None = None
-        self._spare: Supervisor | None = None
+        self._spares: list[Supervisor] = []
         self._checked_tmux = False
         self._tmux_error: TmuxNotFound | ServerNotRunning | None = None
         self.unfinished: dict[Supervisor, Sequence[int]] = {}
@@ -83,7 +87,7 @@ class Harness:
             TmuxLifeError: This process is a fork of the one that runs the tests.
         """
         if self._reaper is None:
-            self._reaper = Reaper()
+            self._reaper = Reaper(self.settings.without)
         self._reaper.owner.check()
         if not self._reaper.is_alive:
             raise ReaperDied(
@@ -141,7 +145,7 @@ class Harness:
                 socket_path="",
                 stderr=done.stderr.decode("utf-8", "backslashreplace"),
             )
-        self._spare = supervisor
+        self._spares.append(supervisor)
         version = done.stdout.decode("utf-8", "backslashreplace").strip()
         reason = why_too_old(version, tmux)
         if reason is not None:
@@ -150,19 +154,20 @@ class Harness:
 
     def new_supervisor(self) -> Supervisor:
         """A supervisor that nobody uses yet."""
-        spare, self._spare = self._spare, None
         reaper = self.reaper
-        if spare is not None and spare.is_alive:
-            return spare
-        # It held nothing: one that has died is nobody's loss.
+        while self._spares:
+            spare = self._spares.pop()
+            # It held nothing: one that has died is nobody's loss.
+            if spare.is_alive:
+                return spare
         return reaper.supervise()
 
     def _take_back(self, supervisor: Supervisor) -> None:
         """Have a free supervisor ready for the next test: no fork, and it is warm."""
         reaper = self._reaper
-        wanted = self._spare is None and reaper is not None and reaper.is_alive
+        wanted = len(self._spares) < _SPARES and reaper is not None and reaper.is_alive
         if wanted and reaper is not None and supervisor.is_alive:
-            self._spare = reaper.renew(supervisor)
+            self._spares.append(reaper.renew(supervisor))
         else:
             supervisor.finish()
 
@@ -200,12 +205,12 @@ class Harness:
     def close(self) -> None:
         """End the reaper and with it all that is left of the run."""
         reaper, self._reaper = self._reaper, None
-        spare, self._spare = self._spare, None
+        spares, self._spares = self._spares, []
         if reaper is None:
             return
         try:
             inotify.close()
-            if spare is not None and reaper.is_alive:
+            for spare in spares if reaper.is_alive else ():
                 # Else the reaper would wait for it.
                 spare.finish()
         finally:

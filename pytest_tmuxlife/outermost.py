@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pytest_tmuxlife.containment import procfs
+from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.run_supervisor import RunSupervisor
 from pytest_tmuxlife.containment.split import split
-from pytest_tmuxlife.containment.sweep import MARK
 
 _NAME = "tmuxlife-outermost"
 _CURRENT_TEST = "PYTEST_CURRENT_TEST"

@@ -153,7 +153,7 @@ class Output:
     def _run(self, session: pytest.Session) -> Record:
         """What the JSON report says of the run itself."""
         from pytest_tmuxlife import __version__
-        from pytest_tmuxlife.leaks.finder import LINEAGE
+        from pytest_tmuxlife.containment import layers
         from pytest_tmuxlife.leaks.summary import totals
         from pytest_tmuxlife.terminal.version import version_of
 
@@ -173,7 +173,7 @@ class Output:
                 "version": version_of(settings.tmux) if settings.tmux else None,
                 "engine": settings.engine,
             },
-            "layers": list(LINEAGE),
+            "layers": layers.active(settings.without),
             "workers": len(self._workers),
             "totals": totals(self.records),
             "unmatched_rules": self._unmatched,

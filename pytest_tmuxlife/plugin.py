@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_tmuxlife import settings as settings_module
-from pytest_tmuxlife.containment import directories
+from pytest_tmuxlife.containment import directories, layers
 from pytest_tmuxlife.errors import ReaperDied, TmuxLifeError
 from pytest_tmuxlife.fixtures import (
     ENVIRONMENT_KEY,
@@ -106,7 +106,8 @@ def pytest_report_header(config: pytest.Config) -> str:
     """Which tmux, and what leaks are found by."""
     settings = config.stash[SETTINGS_KEY]
     tmux = settings.tmux or f"{settings.tmux_asked} not found"
-    return f"tmuxlife: {tmux} ({settings.engine}); leaks are found by: lineage"
+    found_by = layers.in_words(settings.without)
+    return f"tmuxlife: {tmux} ({settings.engine}); leaks are found by: {found_by}"
 
 
 def _is_worker(config: pytest.Config) -> bool:

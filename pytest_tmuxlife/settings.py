@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from pytest_tmuxlife.containment.layers import SWITCHED, parse_without
 from pytest_tmuxlife.leaks.rules import IgnoreRule, parse_rule
 from pytest_tmuxlife.terminal.options import parse_size
 from pytest_tmuxlife.terminal.programs import PRESETS
@@ -42,6 +43,7 @@ class Settings:
         ignore: What may outlive a test.
         leak_check: ``off``, ``warn`` or ``fail`` for every test of the run; None
             where nothing says so, and only tests that use the fixtures are checked.
+        without: What holds processes and is switched off.
     """
 
     leak_grace: float
@@ -56,6 +58,7 @@ class Settings:
     required: bool
     ignore: tuple[IgnoreRule, ...]
     leak_check: str | None = None
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,13 @@ SETTINGS = (
         "how to talk to tmux: native (its socket protocol) or process (tmux clients)",
         _engine,
     ),
+    Setting(
+        "tmux_without",
+        "",
+        "ways of holding processes to do without, for a diagnosis: "
+        f"{', '.join(SWITCHED)}",
+        parse_without,
+    ),
     Setting("tmux_bin", "tmux", "the tmux program, by name or path", str, "--tmux-bin"),
 )
 IGNORE = Setting(
@@ -267,6 +277,7 @@ def load(config: pytest.Config, environ: Mapping[str, str] | None = None) -> Set
         required=bool(config.getoption("tmux_required")),
         ignore=values["tmux_leak_ignore"],
         leak_check=values["tmux_leak_check"],
+        without=values["tmux_without"],
     )
 
 

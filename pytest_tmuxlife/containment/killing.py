@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from pytest_tmuxlife.containment import kernel, procfs
+from pytest_tmuxlife.containment.strays import Strays
 
 # Passes of the KILL loop that may find the same processes before it pauses.
 _PAUSE = 0.001
@@ -53,15 +54,11 @@ def open_descendants(
 
 
 def signal_descendants(
-    root: int,
-    numbers: Iterable[int],
-    skip: Iterable[int] = (),
-    *,
-    also: Iterable[int] = (),
+    root: int, numbers: Iterable[int], skip: Iterable[int] = ()
 ) -> list[int]:
     """Send *numbers* to everything below *root*; return the pids reached."""
     reached = []
-    for pid, pidfd in open_descendants(root, skip, also=also):
+    for pid, pidfd in open_descendants(root, skip):
         try:
             delivered = [kernel.send_signal(pidfd, number) for number in numbers]
             if all(delivered):
@@ -82,7 +79,7 @@ def end_descendants(
     term_grace: float,
     limit: float,
     skip: Iterable[int] = (),
-    also: Iterable[int] = (),
+    strays: Strays | None = None,
 ) -> bool:
     """CONT and TERM to all, a wait, then KILL until nothing is left.
 
@@ -91,32 +88,39 @@ def end_descendants(
 
     Args:
         root: This process, a child subreaper.
-        is_empty: Reaps what has exited; True when nothing is left.
+        is_empty: Reaps what has exited; True when nothing is left, strays too.
         pause: Waits up to so many seconds, less if a child exits.
         term_grace: Seconds between TERM and KILL.
         limit: Seconds for the KILL loop.
         skip: Pids to spare, with all below them.
-        also: Further roots, each held by a pidfd of the caller.
+        strays: What is ours besides, and is ended too.
 
     Returns:
         True if nothing is left; False if *limit* ran out (another user's
         process, or one in an uninterruptible wait).
     """
+
+    def send(*numbers: int) -> list[int]:
+        reached = signal_descendants(root, numbers, skip)
+        return reached + (strays.signal(numbers, skip) if strays else [])
+
     if is_empty():
         return True
-    signal_descendants(root, (signal.SIGTERM, signal.SIGCONT), skip, also=also)
+    send(signal.SIGTERM, signal.SIGCONT)
     deadline = time.monotonic() + term_grace
     while not is_empty():
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             break
         pause(min(remaining, _LONG_PAUSE))
+    if strays and not is_empty():
+        strays.kill_cgroup(skip)
     deadline = time.monotonic() + limit
     before: list[int] = []
     while not is_empty():
         if time.monotonic() > deadline:
             return False
-        now = signal_descendants(root, (signal.SIGKILL,), skip, also=also)
+        now = send(signal.SIGKILL)
         # What re-forks is outrun only without a pause; what is merely slow
         # to die shows up again under the same pid.
         if now == before:

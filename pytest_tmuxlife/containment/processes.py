@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.containment import procfs
@@ -94,6 +94,10 @@ class ProcessTree:
         noted = self.processes.get(process.pid)
         return noted is not None and noted.start_ticks == process.start_ticks
 
+    def tops(self) -> Iterator[ProcessInfo]:
+        """Those whose parent is not part of it: the server, and orphans."""
+        return (i for i in self.processes.values() if i.ppid not in self.processes)
+
     def children(self, pid: int) -> Iterator[ProcessInfo]:
         """Those whose parent was *pid*."""
         return (info for info in self.processes.values() if info.ppid == pid)
@@ -175,19 +179,21 @@ def _info(now: procfs.Stat) -> ProcessInfo:
     )
 
 
-def note_tree(root: int, threads: int = 1) -> ProcessTree:
+def note_tree(root: int, threads: int = 1, also: Iterable[int] = ()) -> ProcessTree:
     """Everything below *root* now; costs nothing for the host's other processes.
 
     Args:
         root: A supervisor, which has one thread; or any process.
         threads: How many it has; 0 if that is not known.
+        also: Further pids, noted with all below them.
     """
     noted_at = boot_clock()
     found: dict[int, ProcessInfo] = {}
     for _ in range(_ROUNDS):
         # An orphan that moves up during the walk can be missed below its parent:
         # then it stands here in the next round.
-        queue = [pid for pid in procfs.children(root, threads) if pid not in found]
+        tops = [*procfs.children(root, threads), *also]
+        queue = [pid for pid in tops if pid not in found]
         if not queue:
             break
         for pid in queue:

@@ -210,11 +210,19 @@ def _children_by_scan(parent: int) -> list[int]:
 
 def is_below(pid: int, root: int) -> bool:
     """*root* is an ancestor of *pid*, which the caller holds by a pidfd."""
+    return root in ancestors(pid)
+
+
+def ancestors(pid: int) -> list[int]:
+    """Its parent, that one's parent, and so on up to 1, or 0 of a namespace.
+
+    Cut short where one of them exits meanwhile.
+    """
+    found: list[int] = []
     while pid > 1 and (now := stat(pid)) is not None:
-        if now.ppid == root:
-            return True
         pid = now.ppid
-    return False
+        found.append(pid)
+    return found
 
 
 def all_pids() -> list[int]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import weakref
 
-from pytest_tmuxlife.containment import directories, helpers, kernel, procfs
+from pytest_tmuxlife.containment import cgroup, directories, helpers, kernel, procfs
 from pytest_tmuxlife.containment.channel import Channel
 from pytest_tmuxlife.containment.files import remove_tree
 from pytest_tmuxlife.containment.owner import Owner
@@ -27,6 +27,7 @@ _BOOT = (
 )
 _START_LIMIT = 20.0
 _END_LIMIT = 8.0
+_CGROUP_LIMIT = 0.5
 
 # What the interpreter itself may need to load its libraries.
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "PATH")
@@ -38,21 +39,26 @@ class Reaper:
     On return it runs, is no child of this process, and has made
     `run_directory`.
 
+    Args:
+        without: What it shall do without; see `layers.SWITCHED`.
+
     Raises:
         ReaperDied: It could not start; says why.
         SocketPathTooLong, TmuxLifeError: No directory can be used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, without: frozenset[str] = frozenset()) -> None:
         _check_system()
         self.run_directory = directories.choose_run_directory()
         self.run_id = os.path.basename(self.run_directory)
+        home = "" if "cgroup" in without else cgroup.find_home()[0]
+        self._cgroup = cgroup.of_run(home, self.run_id) if home else ""
         self.owner = Owner()
         self._numbers = itertools.count(1)
         self._lines: weakref.WeakSet[Channel] = weakref.WeakSet()
         ours, theirs = socket.socketpair()
         with theirs:
-            _start(theirs, self.run_directory)
+            _start(theirs, self.run_directory, self._cgroup)
         self._channel = Channel(ours, "reaper")
         try:
             self.pid: int = self._channel.hello(_START_LIMIT)["pid"]
@@ -145,9 +151,13 @@ class Reaper:
             from pytest_tmuxlife.containment.sweep import finish_run
 
             finish_run(self.run_directory)
+        if self._cgroup and os.path.isdir(self._cgroup):
+            # It was killed, or something has outlived the KILL.
+            cgroup.kill(self._cgroup)
+            cgroup.remove(self._cgroup, _CGROUP_LIMIT)
 
 
-def _start(theirs: socket.socket, run_directory: str) -> None:
+def _start(theirs: socket.socket, run_directory: str, run_cgroup: str) -> None:
     me = os.getpid()
     environment = {
         name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES
@@ -158,6 +168,7 @@ def _start(theirs: socket.socket, run_directory: str) -> None:
         str(me),
         str(procfs.start_ticks(me)),
         run_directory,
+        run_cgroup,
     ]
     # It forks and its first process exits at once, so that no child stays.
     done = subprocess.run(

@@ -16,12 +16,13 @@ import sys
 import time
 from typing import NoReturn
 
-from pytest_tmuxlife.containment import kernel, killing, procfs, wire
+from pytest_tmuxlife.containment import cgroup, kernel, killing, procfs, wire
 from pytest_tmuxlife.containment.files import (
     remove_if_empty,
     remove_tree,
     write_record,
 )
+from pytest_tmuxlife.containment.strays import Strays
 from pytest_tmuxlife.containment.supervisor_main import (
     ORPHANED_KILL_LIMIT,
     ORPHANED_TERM_GRACE,
@@ -30,16 +31,43 @@ from pytest_tmuxlife.containment.supervisor_main import (
 
 # A supervisor that was told to finish, or lost pytest, exits by itself.
 _SUPERVISORS_LIMIT = ORPHANED_TERM_GRACE + ORPHANED_KILL_LIMIT + 0.2
+# What was killed in a cgroup takes so long at most to leave it.
+_CGROUP_LIMIT = 0.5
+
+
+class Held:
+    """A supervisor as the reaper knows it.
+
+    Attributes:
+        directory: Of its server; the next server's, once it is renewed.
+        cgroup: Its own for life, "" without one.
+    """
+
+    __slots__ = ("cgroup", "directory")
+
+    def __init__(self, directory: str, cgroup_path: str) -> None:
+        self.directory = directory
+        self.cgroup = cgroup_path
 
 
 class Reaper:
     """The event loop of the process, and what it knows."""
 
-    def __init__(self, control: socket.socket, pytest_pidfd: int, run: str) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        pytest_pid: int,
+        pytest_pidfd: int,
+        run: str,
+        run_cgroup: str,
+    ) -> None:
         self.control = control
+        self.pytest_pid = pytest_pid
         self.pytest_pidfd = pytest_pidfd
         self.run_directory = run
-        self.supervisors: dict[int, str] = {}
+        self.run_id = os.path.basename(run)
+        self.run_cgroup = run_cgroup
+        self.supervisors: dict[int, Held] = {}
         self.kept: set[int] = set()
         self.inbox = wire.Inbox()
         self.descriptors: list[int] = []
@@ -79,21 +107,31 @@ class Reaper:
             elif operation == "keep":
                 self.kept.update(arguments["pids"])
             elif operation == "renewed" and arguments["pid"] in self.supervisors:
-                self.supervisors[arguments["pid"]] = arguments["directory"]
+                self.supervisors[arguments["pid"]].directory = arguments["directory"]
         return bool(data)
 
     def fork_supervisor(self, descriptor: int, directory: str, mark: str) -> None:
         """Start a supervisor that talks on *descriptor*."""
+        number = os.path.basename(directory)
+        path = f"{self.run_cgroup}/{number}" if self.run_cgroup else ""
         pid = os.fork()
         if pid:
             os.close(descriptor)
-            self.supervisors[pid] = directory
+            self.supervisors[pid] = Held(directory, path)
             return
         control = socket.socket(fileno=descriptor)
         try:
             self.control.close()
             os.close(self.wakeup)
-            supervise(control, self.pytest_pidfd, self.pidfd, directory, mark)
+            supervise(
+                control,
+                self.pytest_pid,
+                self.pytest_pidfd,
+                self.pidfd,
+                directory,
+                mark,
+                path,
+            )
         except BaseException as error:
             report_crash(control, error)
         finally:
@@ -113,10 +151,16 @@ class Reaper:
             if pid == 0:
                 break
             self.kept.discard(pid)
-            directory = self.supervisors.pop(pid, None)
-            if directory is not None and os.waitstatus_to_exitcode(status) != 0:
-                self.end_orphans()
-                remove_tree(directory)
+            held = self.supervisors.pop(pid, None)
+            if held is None:
+                continue
+            if os.waitstatus_to_exitcode(status) != 0:
+                mark = f"{self.run_id}-{os.path.basename(held.directory)}"
+                self.end_orphans(held.cgroup, mark)
+                remove_tree(held.directory)
+            if held.cgroup:
+                # What is kept until the run ends may be in it.
+                cgroup.remove(held.cgroup)
         spared = self.spared
         # Without any, only ECHILD says so: /proc is no proof.
         return bool(spared) and all(
@@ -128,16 +172,25 @@ class Reaper:
         """Children that are no orphans to end."""
         return {*self.supervisors, *self.kept}
 
-    def end_orphans(self) -> None:
-        """End all that is here and was not asked to be kept."""
+    def end_orphans(self, cgroup_path: str, mark: str) -> None:
+        """End all that is here or bears *mark*, but for what is to be kept."""
+        strays = Strays(os.getpid(), cgroup_path, mark, self.held_elsewhere)
+        strays.note_marked()
         killing.end_descendants(
             os.getpid(),
-            self.is_empty,
+            lambda: self.is_empty() and not strays.find(),
             self.pause,
             term_grace=ORPHANED_TERM_GRACE,
             limit=ORPHANED_KILL_LIMIT,
             skip=self.spared,
+            strays=strays,
         )
+        strays.forget()
+
+    @property
+    def held_elsewhere(self) -> set[int]:
+        """Whose descendants are not ours for their mark: pytest, while it lives."""
+        return set() if kernel.has_exited(self.pytest_pidfd) else {self.pytest_pid}
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until a child exits."""
@@ -151,7 +204,9 @@ class Reaper:
             self.is_empty()
         self.supervisors.clear()
         self.kept.clear()
-        self.end_orphans()
+        self.end_orphans(self.run_cgroup, self.run_id)
+        if self.run_cgroup:
+            cgroup.remove(self.run_cgroup, _CGROUP_LIMIT)
         remove_tree(self.run_directory)
         remove_if_empty(os.path.dirname(self.run_directory))
         os._exit(0)
@@ -162,7 +217,7 @@ def main(arguments: list[str]) -> NoReturn:
 
     Args:
         arguments: Descriptor of the socket pair, pid of pytest, its start
-            time in ticks, the run's directory.
+            time in ticks, the run's directory, that of its cgroup or "".
     """
     if os.fork():
         os._exit(0)
@@ -183,7 +238,8 @@ def main(arguments: list[str]) -> NoReturn:
 
 def hold(control: socket.socket, arguments: list[str]) -> NoReturn:
     """Be the reaper, detached already."""
-    pytest_pid, start, run = int(arguments[1]), int(arguments[2]), arguments[3]
+    pytest_pid, start = int(arguments[1]), int(arguments[2])
+    run, run_cgroup = arguments[3:]
     kernel.set_name("tmuxlife-reaper")
     kernel.become_subreaper()
     pytest_pidfd = kernel.open_pidfd(pytest_pid)
@@ -203,7 +259,7 @@ def hold(control: socket.socket, arguments: list[str]) -> NoReturn:
     )
     gc.freeze()
     gc.disable()
-    Reaper(control, pytest_pidfd, run).run()
+    Reaper(control, pytest_pid, pytest_pidfd, run, run_cgroup).run()
 
 
 def report_crash(control: socket.socket, error: BaseException) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import helpers, kernel, killing, procfs
-from pytest_tmuxlife.containment.sweep import MARK
+from pytest_tmuxlife.containment.marks import MARK
 
 _PAUSE = 0.005
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_tmuxlife.containment.channel import Channel
@@ -40,12 +40,15 @@ class Holding:
         children: Pids that are its children now: the server, and orphans.
         server: The tmux server's process is among them.
         statuses: Exit statuses of those of its children that ended.
+        strays: What is ours and does not descend from it, by pid, with the
+            layers that see it.
     """
 
     empty: bool
     children: Sequence[int]
     server: bool
     statuses: Mapping[int, int]
+    strays: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -65,6 +68,7 @@ class Supervisor:
         self.mark = mark
         self.number = number
         self._pid = 0
+        self._cgroup = ""
         self._renewal = 0
         self._free = False
         self._finished = False
@@ -85,8 +89,17 @@ class Supervisor:
             except BaseException:
                 self._channel.close()
                 raise
-            self._pid = answer["pid"]
+            self._pid, self._cgroup = answer["pid"], answer["cgroup"]
         return self._pid
+
+    @property
+    def cgroup(self) -> str:
+        """Directory of the cgroup that all it starts is born in, "" without one.
+
+        Raises:
+            ReaperDied: It could not start.
+        """
+        return self._cgroup if self.pid else ""
 
     @property
     def is_free(self) -> bool:
@@ -190,9 +203,14 @@ class Supervisor:
         self._free = holding.empty and release
         return holding
 
-    def look(self) -> Holding:
-        """What is there now."""
-        return _holding(self._ask("look"))
+    def look(self, *, marked: bool = False) -> Holding:
+        """What is there now.
+
+        Args:
+            marked: Also look for strays that bear its mark: that reads the
+                environment of each process of this user.
+        """
+        return _holding(self._ask("look", marked=marked))
 
     def kill(
         self, *, term_grace: float, limit: float = 2.0, spare: Sequence[int] = ()

@@ -16,33 +16,20 @@ import socket
 import time
 from typing import Any, NoReturn
 
-from pytest_tmuxlife.containment import kernel, killing, procfs, wire
+from pytest_tmuxlife.containment import cgroup, kernel, killing, procfs, wire
+from pytest_tmuxlife.containment.ending import Ending
 from pytest_tmuxlife.containment.files import (
     remove_run_if_done,
     remove_tree,
     write_record,
 )
 from pytest_tmuxlife.containment.jobs import Job
+from pytest_tmuxlife.containment.strays import Strays
 
 # When pytest is gone there is nobody left to wait for.
 ORPHANED_TERM_GRACE = 0.3
 ORPHANED_KILL_LIMIT = 2.0
 _STATUSES_KEPT = 256
-
-
-class Ending:
-    """A request to end the server that is still waiting for its answer."""
-
-    __slots__ = ("deadline", "kill_server_at", "release", "request", "server_killed")
-
-    def __init__(
-        self, request: int, deadline: float, kill_server_at: float, release: bool
-    ) -> None:
-        self.release = release
-        self.request = request
-        self.deadline = deadline
-        self.kill_server_at = kill_server_at
-        self.server_killed = False
 
 
 class Supervisor:
@@ -51,18 +38,20 @@ class Supervisor:
     def __init__(
         self,
         control: socket.socket,
+        pytest_pid: int,
         pytest_pidfd: int,
         reaper_pidfd: int,
         wakeup: int,
         directory: str,
         mark: str,
+        cgroup_path: str,
     ) -> None:
         self.control = control
         self.pytest_pidfd = pytest_pidfd
         self.reaper_pidfd = reaper_pidfd
         self.wakeup = wakeup
         self.directory = directory
-        self.mark = mark
+        self.strays = Strays(os.getpid(), cgroup_path, mark, {pytest_pid})
         self.inbox = wire.Inbox()
         self.jobs: dict[int, Job] = {}
         self.server_pid = 0
@@ -79,7 +68,7 @@ class Supervisor:
 
     def run(self) -> NoReturn:
         """Serve requests until told to finish, or until pytest is gone."""
-        self.reply(0, {"pid": os.getpid()})
+        self.reply(0, self.introduction())
         while not self.finished:
             ready = dict(self.poller.poll(self.poll_timeout()))
             if self.pytest_pidfd in ready or self.reaper_pidfd in ready:
@@ -89,16 +78,21 @@ class Supervisor:
             if self.wakeup in ready:
                 os.read(self.wakeup, 4096)
                 self.reap()
+                self.check_ending()
             if self.control.fileno() in ready:
                 self.receive()
             self.check_deadlines()
         os._exit(0)
 
+    def introduction(self) -> dict[str, Any]:
+        """Who this is, as an answer."""
+        return {"pid": os.getpid(), "cgroup": self.strays.cgroup}
+
     def poll_timeout(self) -> int | None:
         """Milliseconds until the next deadline; None without one."""
         deadlines = [job.deadline for job in self.jobs.values()]
         if self.ending is not None:
-            deadlines.append(self.ending.deadline)
+            deadlines += [self.ending.deadline, self.ending.look_at]
             if not self.ending.server_killed:
                 deadlines.append(self.ending.kill_server_at)
         if not deadlines:
@@ -119,19 +113,20 @@ class Supervisor:
             ending.server_killed = True
             if self.server_pidfd >= 0:
                 kernel.send_signal(self.server_pidfd, signal.SIGKILL)
-        if now >= ending.deadline:
+        if now >= ending.look_at:
+            self.check_ending()
+        if self.ending is not None and now >= ending.deadline:
             self.ending = None
             self.reply(ending.request, self.state(empty=False))
 
     # -- children ---------------------------------------------------------
 
     def reap(self) -> bool:
-        """Reap all that exited; True when nothing at all is left (ECHILD)."""
+        """Reap all that exited; True when no descendant is left (ECHILD)."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                self.note_empty()
                 return True
             if pid == 0:
                 return False
@@ -152,10 +147,19 @@ class Supervisor:
             os.close(self.server_pidfd)
             self.server_pidfd = -1
 
-    def note_empty(self) -> None:
-        """Nothing is left: answer who waits for that."""
-        if self.ending is not None:
-            ending, self.ending = self.ending, None
+    def is_empty(self) -> bool:
+        """Nothing at all is left, strays included."""
+        return self.reap() and not self.strays.find()
+
+    def check_ending(self) -> None:
+        """Answer who waits for the end, if nothing is left."""
+        ending = self.ending
+        if ending is None or not self.reap():
+            return
+        if self.strays.find():
+            ending.look_later()
+        else:
+            self.ending = None
             self.answer_empty(ending.request, ending.release)
 
     def kill_job(self, job: Job) -> None:
@@ -192,7 +196,8 @@ class Supervisor:
             {
                 "supervisor": f"{me} {procfs.start_ticks(me)}",
                 "server": f"{self.server_pid} {procfs.start_ticks(self.server_pid)}",
-                "mark": self.mark,
+                "mark": self.strays.mark,
+                "cgroup": self.strays.cgroup,
             },
         )
 
@@ -209,15 +214,18 @@ class Supervisor:
         """
 
         def is_empty() -> bool:
-            return self.reap() or spare.issuperset(procfs.children(os.getpid()))
+            alone = self.reap() or spare.issuperset(procfs.children(os.getpid()))
+            return alone and spare.issuperset(self.strays.find())
 
+        self.strays.note_marked()
         return killing.end_descendants(
             os.getpid(),
-            is_empty if spare else self.reap,
+            is_empty if spare else self.is_empty,
             self.pause,
             term_grace=term_grace,
             limit=limit,
             skip=spare,
+            strays=self.strays,
         )
 
     def end_everything(self) -> NoReturn:
@@ -226,8 +234,17 @@ class Supervisor:
         self.end_children(ORPHANED_TERM_GRACE, ORPHANED_KILL_LIMIT)
         remove_tree(self.directory)
         if kernel.has_exited(self.reaper_pidfd):
+            self.leave_cgroup()
             remove_run_if_done(os.path.dirname(self.directory))
         os._exit(3)
+
+    def leave_cgroup(self) -> None:
+        """Remove our cgroup, and that of the run if no other is in it."""
+        path = self.strays.cgroup
+        if path:
+            run = os.path.dirname(path)
+            cgroup.leave(path, os.path.dirname(run))
+            cgroup.remove_if_empty(run)
 
     # -- requests ---------------------------------------------------------
 
@@ -257,6 +274,7 @@ class Supervisor:
         return {
             "empty": empty,
             "children": [] if empty else procfs.children(os.getpid()),
+            "strays": {} if empty else self.strays.find(),
             "server": self.server_pidfd >= 0,
             "statuses": self.statuses,
         }
@@ -308,7 +326,7 @@ class Supervisor:
         release: bool,
     ) -> None:
         """TERM to the server (what kill-server does), then wait for ECHILD."""
-        if self.reap():
+        if self.is_empty():
             self.answer_empty(request, release)
             return
         if signal_server and self.server_pidfd >= 0:
@@ -317,10 +335,14 @@ class Supervisor:
             kernel.send_signal(self.server_pidfd, signal.SIGCONT)
         now = time.monotonic()
         self.ending = Ending(request, now + grace, now + server_limit, release)
+        # No child may be left whose end would say that only strays are.
+        self.check_ending()
 
-    def do_look(self, request: int) -> None:
-        """Is anything left? One waitid; costs nothing with the host's size."""
-        self.reply(request, self.state(empty=self.reap()))
+    def do_look(self, request: int, *, marked: bool) -> None:
+        """Is anything left? Costs nothing with the host's size, unless *marked*."""
+        if marked:
+            self.strays.note_marked()
+        self.reply(request, self.state(empty=self.is_empty()))
 
     def do_kill(
         self, request: int, *, term_grace: float, kill_limit: float, spare: list[int]
@@ -333,12 +355,13 @@ class Supervisor:
         """Hold another server, now that nothing is left of the one before."""
         if self.jobs or not self.reap():
             raise RuntimeError("asked to hold another server while it holds one")
-        self.directory, self.mark = directory, mark
+        self.directory, self.strays.mark = directory, mark
+        self.strays.forget()
         self.server_pid = 0
         self.statuses.clear()
         os.mkdir(directory, 0o700)
         self.record()
-        self.reply(request, {"pid": os.getpid()})
+        self.reply(request, self.introduction())
 
     def do_finish(self, request: int) -> None:
         """Remove the directory and exit; what is kept goes to the reaper."""
@@ -349,21 +372,42 @@ class Supervisor:
 
 def supervise(
     control: socket.socket,
+    pytest_pid: int,
     pytest_pidfd: int,
     reaper_pidfd: int,
     directory: str,
     mark: str,
+    cgroup_path: str,
 ) -> NoReturn:
-    """Be a supervisor; the calling process is a fresh fork of the reaper."""
+    """Be a supervisor; the calling process is a fresh fork of the reaper.
+
+    Args:
+        control: The line to pytest.
+        pytest_pid: Pid of pytest, which holds its own descendants.
+        pytest_pidfd: Pidfd of pytest.
+        reaper_pidfd: Pidfd of the reaper.
+        directory: To be made.
+        mark: Of all that it starts.
+        cgroup_path: To be made and entered if that can be, unless it is "".
+    """
     kernel.set_name("tmuxlife-superv")
     if not kernel.become_subreaper():
         os._exit(4)
+    if not (cgroup_path and cgroup.enter(cgroup_path)):
+        cgroup_path = ""
     os.mkdir(directory, 0o700)
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     supervisor = Supervisor(
-        control, pytest_pidfd, reaper_pidfd, read_end, directory, mark
+        control,
+        pytest_pid,
+        pytest_pidfd,
+        reaper_pidfd,
+        read_end,
+        directory,
+        mark,
+        cgroup_path,
     )
     supervisor.record()
     supervisor.run()

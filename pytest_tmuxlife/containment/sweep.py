@@ -14,21 +14,22 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_tmuxlife.containment import directories, kernel, killing, procfs
+from pytest_tmuxlife.containment import cgroup, directories, kernel, killing, procfs
 from pytest_tmuxlife.containment.files import (
     read_record,
     remove_if_empty,
     remove_tree,
 )
 from pytest_tmuxlife.containment.identity import Identity
+from pytest_tmuxlife.containment.marks import open_marked
 
-MARK = "TMUXLIFE_MARK"
 _TERM_GRACE = 0.3
 _KILL_LIMIT = 2.0
 # What supervisors take to end what they hold, once the reaper is gone.
 _SUPERVISORS_LIMIT = 2.5
 # Seconds after which a run's directory without an owner is nobody's.
 _UNOWNED_LIMIT = 3600.0
+_CGROUP_LIMIT = 0.5
 _LOCK = "sweep.lock"
 
 
@@ -156,41 +157,43 @@ def _server_records(run: str) -> list[dict[str, str]]:
 
 def _sweep_run(run: str) -> Swept:
     owner = read_record(run + "/owner")
+    run_id = os.path.basename(run)
     pidfds: dict[int, int] = {}
+    cgroups: list[str] = []
     if owner.get("boot") == procfs.boot_id():
-        for record in _server_records(run):
+        records = _server_records(run)
+        for record in records:
             server = Identity.parse(record.get("server", ""))
             if server is not None and (pidfd := server.open()) is not None:
-                pidfds[server.pid] = pidfd
-        _open_marked(os.path.basename(run), pidfds)
-    ended = _end(pidfds)
+                _add(pidfds, {server.pid: pidfd})
+        _add(pidfds, open_marked(run_id))
+        paths = {record.get("cgroup", "") for record in records}
+        cgroups = [path for path in paths if cgroup.is_of_run(path, run_id)]
+        for path in cgroups:
+            _add(pidfds, cgroup.open_members(path))
+    ended = _end(pidfds, cgroups)
+    for path in {os.path.dirname(path) for path in cgroups}:
+        cgroup.remove(path, _CGROUP_LIMIT)
     remove_tree(run)
     identity = Identity.parse(owner.get("owner", ""))
     return Swept(run, identity.pid if identity else 0, ended)
 
 
-def _open_marked(run_id: str, pidfds: dict[int, int]) -> None:
-    for pid in procfs.all_pids():
-        if pid in pidfds or not _is_marked(pid, run_id):
-            continue
-        pidfd = kernel.open_pidfd(pid)
-        if pidfd is None:
-            continue
-        # Looked at again: the pid may have changed hands before it was open.
-        if _is_marked(pid, run_id):
-            pidfds[pid] = pidfd
-        else:
+def _add(pidfds: dict[int, int], more: dict[int, int]) -> None:
+    """Put *more* in, closing those whose process is there already."""
+    for pid, pidfd in more.items():
+        if pidfds.setdefault(pid, pidfd) != pidfd:
             os.close(pidfd)
 
 
-def _is_marked(pid: int, run_id: str) -> bool:
-    return procfs.environment(pid).get(MARK, "").rpartition("-")[0] == run_id
-
-
-def _end(pidfds: dict[int, int]) -> int:
+def _end(pidfds: dict[int, int], cgroups: Iterable[str]) -> int:
     """End what the pidfds name, and all below; return how many have ended.
 
     Closes the pidfds.
+
+    Args:
+        pidfds: By pid.
+        cgroups: Cgroups of ours, of which nothing may stay.
     """
     try:
         # Noted before the parents go: an orphan's way back to us would be lost.
@@ -199,6 +202,8 @@ def _end(pidfds: dict[int, int]) -> int:
         _signal(pidfds.values(), signal.SIGCONT)
         _wait(pidfds, _TERM_GRACE)
         deadline = time.monotonic() + _KILL_LIMIT
+        for path in cgroups:
+            cgroup.kill(path)
         while time.monotonic() < deadline:
             alive = _alive(pidfds)
             fresh = dict(killing.open_descendants(0, pidfds, also=alive))

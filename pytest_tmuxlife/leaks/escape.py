@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.containment import procfs
+from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.processes import (
     TICK,
     ProcessInfo,
     ProcessTree,
     process_info,
 )
-from pytest_tmuxlife.containment.sweep import MARK
 
 _MULTIPLEXERS = ("tmux: server", "screen", "SCREEN", "dtach", "abduco", "zellij")
 
@@ -31,6 +31,7 @@ class Scene:
         respawned: Pids that took another's place while it was looked at.
         panes: Ids of panes, also of those that are gone, by the pid of their
             first process.
+        strays: Pids that are ours and do not descend from the supervisor.
     """
 
     tree: ProcessTree
@@ -38,6 +39,7 @@ class Scene:
     server: int
     respawned: frozenset[int] = frozenset()
     panes: Mapping[int, str] = field(default_factory=dict)
+    strays: frozenset[int] = frozenset()
 
     @property
     def pane_sessions(self) -> set[int]:
@@ -188,11 +190,13 @@ def why_escaped(evidence: Evidence, scene: Scene) -> list[str]:
     if process.pid == scene.server:
         return ["the tmux server did not exit on kill-server"]
     reasons = []
+    if process.pid in scene.strays:
+        reasons.append(f"no descendant of the server: its parent is {_parent(process)}")
     if process.is_stopped:
         reasons.append("stopped")
     if process.pid in scene.respawned:
         reasons.append("forks itself anew for ever")
-    elif is_born_during_teardown(process, scene):
+    elif process.pid not in scene.strays and is_born_during_teardown(process, scene):
         reasons.append("born during teardown")
     if evidence.uid != os.geteuid():
         reasons.append(f"belongs to user {user_name(evidence.uid)}")
@@ -259,6 +263,7 @@ def advice(why: str) -> str:
 
 
 _ADVICE = (
+    ("no descendant", "have whoever started it end it: killing the server cannot"),
     ("zombie", "its parent must wait for it (wait, waitpid, Popen.wait)"),
     (
         "did not exit on kill-server",

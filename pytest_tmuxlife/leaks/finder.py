@@ -22,6 +22,7 @@ from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.leaks.escape import Scene
 from pytest_tmuxlife.leaks.model import Verdict
 from pytest_tmuxlife.leaks.rules import Permission, Rule, permission_for
+from pytest_tmuxlife.leaks.sight import Sight
 from pytest_tmuxlife.leaks.survivors import (
     UNSEEN,
     describe,
@@ -29,7 +30,6 @@ from pytest_tmuxlife.leaks.survivors import (
     steady_look,
 )
 
-LINEAGE = ("lineage",)
 # A tmux server with nothing in its way is gone in 2 ms.
 SERVER_LIMIT = 1.0
 
@@ -118,14 +118,15 @@ def _end(
         )
         if holding.empty or deadline.expired:
             return holding
-        there = steady_look(supervisor.pid).processes.values()
+        there = steady_look(supervisor.pid, holding.strays).processes.values()
         if there and all(permission_for(rules, info) for info in there):
             return holding
     raise AssertionError("backoff never ends")
 
 
 def _judge(supervisor: Supervisor, verdict: Verdict, rules: Sequence[Rule]) -> Verdict:
-    now, respawned = look_over_time(supervisor.pid, verdict.tree)
+    holding = supervisor.look(marked=True)
+    now, respawned = look_over_time(supervisor.pid, verdict.tree, holding.strays)
     if not now.processes:
         if supervisor.look().empty:
             return verdict
@@ -136,7 +137,9 @@ def _judge(supervisor: Supervisor, verdict: Verdict, rules: Sequence[Rule]) -> V
         verdict.server_pid,
         frozenset(respawned),
         verdict.pane_ids,
+        frozenset(holding.strays),
     )
+    sight = Sight.of(supervisor, holding, now)
     allowed: list[tuple[ProcessInfo, Permission]] = []
     accused: list[ProcessInfo] = []
     for info in now.processes.values():
@@ -146,7 +149,7 @@ def _judge(supervisor: Supervisor, verdict: Verdict, rules: Sequence[Rule]) -> V
         else:
             allowed.append((info, permission))
     return replace(
-        verdict, leaks=tuple(describe(accused, scene, LINEAGE)), ignored=tuple(allowed)
+        verdict, leaks=tuple(describe(accused, scene, sight)), ignored=tuple(allowed)
     )
 
 
@@ -175,15 +178,18 @@ def find_unaccounted(
     """
     deadline = Deadline(grace)
     for pause in backoff(0.002, 0.1):
-        tree = steady_look(supervisor.pid)
+        holding = supervisor.look()
+        tree = steady_look(supervisor.pid, holding.strays)
         accused = _unaccounted(tree, server_pid, pane_pids)
         accused = [info for info in accused if permission_for(rules, info) is None]
         if not accused or deadline.expired:
             break
         select.select([], [], [], min(pause, deadline.remaining))
-    scene = Scene(tree, supervisor.pid, server_pid, panes=pane_ids)
+    strays = frozenset(holding.strays)
+    scene = Scene(tree, supervisor.pid, server_pid, panes=pane_ids, strays=strays)
+    sight = Sight.of(supervisor, holding, tree)
     return Verdict(
-        server_pid, deadline.elapsed, tree, tuple(describe(accused, scene, LINEAGE))
+        server_pid, deadline.elapsed, tree, tuple(describe(accused, scene, sight))
     )
 
 
@@ -191,7 +197,7 @@ def _unaccounted(
     tree: ProcessTree, server_pid: int, pane_pids: set[int]
 ) -> list[ProcessInfo]:
     found: list[ProcessInfo] = []
-    for top in tree.children(tree.root):
+    for top in tree.tops():
         if top.pid == server_pid:
             continue
         found += [top, *tree.below(top.pid)]

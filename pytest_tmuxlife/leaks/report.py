@@ -280,7 +280,7 @@ class _Tree:
             alive = "ZOMBIE" if info.is_zombie or leak.kind == "zombie" else "ALIVE"
             age = duration(leak.process.age) if leak.process else ""
             known = "known: " if info.pid in self.known else ""
-            why = f"{known}{leak.why}{self._origin(info, leak)}"
+            why = f"{known}{leak.why}{_found_by(leak)}{self._origin(info, leak)}"
             return printable(f"{alive} {age}   {why}")
         if info.pid in self.allowed:
             return "alive, allowed"
@@ -313,6 +313,13 @@ class _Tree:
         if leak.memory:
             facts.append(size(leak.memory))
         yield "  ".join(facts)
+
+
+def _found_by(leak: Leak) -> str:
+    """The layers that made up for lineage, where that did not see it."""
+    if "lineage" in leak.seen_by:
+        return ""
+    return f", found by {' and '.join(leak.seen_by)}"
 
 
 def shortened(command_line: str) -> str:

@@ -25,6 +25,7 @@ from pytest_tmuxlife.leaks.escape import (
 )
 from pytest_tmuxlife.leaks.held import held_by
 from pytest_tmuxlife.leaks.model import Descriptor, Kind, Leak
+from pytest_tmuxlife.leaks.sight import Sight
 
 _LOOKS = 50
 _BETWEEN_LOOKS = 0.02
@@ -34,13 +35,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def describe(
-    survivors: Iterable[ProcessInfo], scene: Scene, seen_by: tuple[str, ...]
+    survivors: Iterable[ProcessInfo], scene: Scene, sight: Sight
 ) -> list[Leak]:
     """A `Leak` for each survivor, with why it escaped and what it holds."""
     processes = list(survivors)
     held = held_by(processes)
     return [
-        _describe_one(process, scene, seen_by, held[process.pid])
+        _describe_one(process, scene, sight.layers(process), held[process.pid])
         for process in processes
     ]
 
@@ -108,8 +109,8 @@ UNSEEN = Leak(
 )
 
 
-def steady_look(supervisor: int) -> ProcessTree:
-    """Everything below the supervisor, as it stood together at one moment.
+def steady_look(supervisor: int, strays: Iterable[int] = ()) -> ProcessTree:
+    """All below the supervisor, and strays, as it stood together at one moment.
 
     A chain of forks that moves on during a look can stay unseen in it, or
     show a link that has exited; so it looks again, a bounded number of times,
@@ -118,7 +119,7 @@ def steady_look(supervisor: int) -> ProcessTree:
     """
     hanging: set[int] | None = None
     for _ in range(_LOOKS):
-        tree = note_tree(supervisor)
+        tree = note_tree(supervisor, also=strays)
         steps = {pid: _step(p, supervisor) for pid, p in tree.processes.items()}
         if steps and all(step == "there" for step in steps.values()):
             return tree
@@ -146,18 +147,20 @@ def _step(process: ProcessInfo, supervisor: int) -> str:
     return "exiting" if now.is_exiting else "there"
 
 
-def look_over_time(supervisor: int, noted: ProcessTree) -> tuple[ProcessTree, set[int]]:
+def look_over_time(
+    supervisor: int, noted: ProcessTree, strays: Iterable[int] = ()
+) -> tuple[ProcessTree, set[int]]:
     """A steady look, and the pids in it that took the place of others meanwhile.
 
     A chain of forks shows itself only over time, and more slowly on a busy
     machine; so what was born since *noted* is watched for longer.
     """
-    first = steady_look(supervisor)
+    first = steady_look(supervisor, strays)
     deadline = Deadline(_CHAIN_LIMIT)
     while True:
         # Waiting on nothing.
         select.select([], [], [], _BETWEEN_LOOKS)
-        now = steady_look(supervisor)
+        now = steady_look(supervisor, strays)
         again = _respawned(first, now)
         born_since = [info for info in now.processes.values() if info not in noted]
         if again or deadline.expired or not (born_since or not now.processes):

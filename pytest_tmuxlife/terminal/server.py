@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tmuxlife.containment import kernel, procfs
 from pytest_tmuxlife.containment.directories import check_socket_path, socket_in
+from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.processes import ProcessInfo, note_tree
 from pytest_tmuxlife.containment.supervisor import Supervisor
-from pytest_tmuxlife.containment.sweep import MARK
 from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client, TmuxReply, format_proof, literal
