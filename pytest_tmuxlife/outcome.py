@@ -9,6 +9,8 @@ import pytest
 
 from pytest_tmuxlife.errors import LeakError, ReaperDied
 from pytest_tmuxlife.fixtures import KEEPER_KEY, UNREPORTED_KEY
+from pytest_tmuxlife.known_leaks import known_leaks_of
+from pytest_tmuxlife.policy import level_of
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.keeper import Keeper
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 # On the report, so that it travels from an xdist worker to the controller.
 _RECORD = "tmuxlife_record"
 _RAN_KEY: pytest.StashKey[bool] = pytest.StashKey()
+# On an item: what it left in the pytest process.
+OWN_LEAKS_KEY: pytest.StashKey[list[Leak]] = pytest.StashKey()
 
 
 def stop(session: pytest.Session, reason: str) -> None:
@@ -69,18 +73,21 @@ class Outcome:
         report: pytest.TestReport,
     ) -> None:
         keeper = item.stash.get(KEEPER_KEY, None)
-        if keeper is None:
+        level = level_of(item)
+        if keeper is None and level == "off":
             return
         ran = item.stash.get(_RAN_KEY, False) and call.excinfo is None
-        finding = finding_of(keeper, expected=ran)
-        if finding is not None:
+        finding = finding_of(keeper, item, expected=ran)
+        item.stash[OWN_LEAKS_KEY] = []
+        if finding is not None and level != "off":
             _attach(report, call, finding)
             if finding.all_leaks:
                 _tell(item, report, finding.all_leaks)
             self.unlogged.append(report)
-        # Until here, C-c leaves it to the summary.
-        del item.stash[KEEPER_KEY]
-        self._config.stash[UNREPORTED_KEY].remove(keeper)
+        if keeper is not None:
+            # Until here, C-c leaves it to the summary.
+            del item.stash[KEEPER_KEY]
+            self._config.stash[UNREPORTED_KEY].remove(keeper)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
@@ -128,25 +135,40 @@ def report_for(record: Record) -> pytest.TestReport:
     return report
 
 
-def finding_of(keeper: Keeper, *, expected: bool = False) -> Finding | None:
+def finding_of(
+    keeper: Keeper | None, item: pytest.Item | None = None, *, expected: bool = False
+) -> Finding | None:
     """What a test has left, with what it was allowed; None for a clean one.
 
     Args:
-        keeper: Of the test's servers.
+        keeper: Of the test's servers, if it has any.
+        item: The test; None to take no known leak into account, nor what it
+            left in this process.
         expected: Its strict known leaks must have happened.
     """
-    verdicts = [one for one in keeper.verdicts if one.leaks or one.ignored]
-    errors = keeper.asked.errors if keeper.asked is not None else []
-    if not (verdicts or keeper.known or keeper.rules or errors):
+    leaks = item.stash.get(OWN_LEAKS_KEY, []) if item is not None else []
+    known = known_leaks_of(item) if item is not None else ()
+    verdicts, rules, errors = [], [], []
+    if keeper is not None:
+        known = keeper.known
+        verdicts = [one for one in keeper.verdicts if one.leaks or one.ignored]
+        rules = keeper.rules
+        errors = keeper.asked.errors if keeper.asked is not None else []
+    if not (verdicts or leaks or known or rules or errors):
         return None
     from pytest_tmuxlife.leaks.known import accept
     from pytest_tmuxlife.leaks.model import Finding
 
     finding = Finding(
-        keeper.nodeid, verdicts=verdicts, rules=keeper.rules, errors=errors
+        keeper.nodeid if keeper is not None else item.nodeid if item else "",
+        verdicts=verdicts,
+        leaks=leaks,
+        level="warn" if item is not None and level_of(item) == "warn" else "fail",
+        rules=rules,
+        errors=errors,
     )
-    finding = accept(finding, keeper.known, expected=expected)
-    if not (verdicts or finding.missing or keeper.rules or errors):
+    finding = accept(finding, known, expected=expected)
+    if not (verdicts or leaks or finding.missing or rules or errors):
         return None
     return finding
 

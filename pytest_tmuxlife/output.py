@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ class Output:
     Attributes:
         records: The findings, in the order in which they came.
         unverified: What could not be verified, by node id, with the reason.
+        before_end: Called when all tests and fixtures have ended, to report
+            what is left.
     """
 
     def __init__(self, config: pytest.Config, outcome: Outcome) -> None:
@@ -51,6 +53,7 @@ class Output:
         self._annotations: list[str] = []
         self.records: list[Record] = []
         self.unverified: dict[str, str] = {}
+        self.before_end: list[Callable[[], None]] = []
         self.report_path = None if _is_worker(config) else _report_path(config)
 
     # -- gathering ------------------------------------------------------------
@@ -116,6 +119,8 @@ class Output:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """A leak fails the run, also one in an attempt that was rerun."""
+        for step in self.before_end:
+            step()
         self._checked |= HARNESS_KEY in self._config.stash
         unreported = list(self._outcome.unreported())
         found = [*self.records, *unreported]

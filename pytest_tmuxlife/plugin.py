@@ -31,6 +31,7 @@ from pytest_tmuxlife.known_leaks import MARKER as KNOWN_LEAK_MARKER
 from pytest_tmuxlife.known_leaks import known_leaks_of
 from pytest_tmuxlife.outcome import Outcome, stop
 from pytest_tmuxlife.output import Output
+from pytest_tmuxlife.policy import is_anybody_held
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.sweep import Swept
@@ -55,6 +56,8 @@ _MARKERS = (
     "tmux(**options): options of this test's tmux servers (program, size, cwd, env, "
     "history_limit, remain_on_exit, config, timeout)",
     KNOWN_LEAK_MARKER,
+    "tmux_leak_check(level): what this test leaves is off, warn or fail, whatever "
+    "holds for the run",
 )
 
 
@@ -138,6 +141,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a marker with a bad argument before anything runs."""
     for item in items:
         known_leaks_of(item)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Watch this process, if a test is held to what it leaves there.
+
+    Raises:
+        pytest.UsageError: A marker tmux_leak_check has a level that is none.
+    """
+    config = session.config
+    if not is_anybody_held(session.items) or config.option.collectonly:
+        return
+    from pytest_tmuxlife.whole_run import WholeRun
+
+    config.pluginmanager.register(
+        WholeRun(config, config.stash[_OUTPUT_KEY]), "tmuxlife-whole-run"
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

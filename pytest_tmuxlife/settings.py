@@ -115,10 +115,19 @@ def _engine(text: str) -> str:
     return text
 
 
-def _level(text: str) -> str | None:
-    if text and text not in LEVELS:
+def leak_level(text: str) -> str:
+    """One of `LEVELS`.
+
+    Raises:
+        ValueError: It is none; says what is valid.
+    """
+    if text not in LEVELS:
         raise ValueError(f"expected one of {', '.join(LEVELS)}")
-    return text or None
+    return text
+
+
+def _level(text: str) -> str | None:
+    return leak_level(text) if text else None
 
 
 def _program(text: str) -> Program | None:

@@ -16,6 +16,8 @@ import pytest_tmuxlife
 PACKAGE = Path(pytest_tmuxlife.__file__).parent
 KNOWS_PYTEST = {
     "plugin.py",
+    "policy.py",
+    "whole_run.py",
     "outcome.py",
     "output.py",
     "known_leaks.py",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.containment import wire
+from pytest_tmuxlife.containment import own, wire
 from pytest_tmuxlife.errors import ReaperDied
 
 # The helper keeps the limit of each request itself; this much later it is
@@ -59,10 +59,12 @@ class Channel:
         self._reader = 0
         self.crash: str | None = None
         _open_channels.add(self)
+        own.claim(sock.fileno())
 
     def close(self) -> None:
         """Close our end; the helper takes it as the end of pytest."""
         _open_channels.discard(self)
+        own.disclaim(self._sock.fileno())
         self._sock.close()
 
     @property

@@ -9,7 +9,14 @@ import subprocess
 import sys
 import weakref
 
-from pytest_tmuxlife.containment import cgroup, directories, helpers, kernel, procfs
+from pytest_tmuxlife.containment import (
+    cgroup,
+    directories,
+    helpers,
+    kernel,
+    own,
+    procfs,
+)
 from pytest_tmuxlife.containment.channel import Channel
 from pytest_tmuxlife.containment.files import remove_tree
 from pytest_tmuxlife.containment.owner import Owner
@@ -69,7 +76,7 @@ class Reaper:
             self._channel.close()
             remove_tree(self.run_directory)
             raise
-        self._pidfd = pidfd
+        self._pidfd = own.claim(pidfd)
 
     @property
     def environment_directory(self) -> str:
@@ -139,6 +146,7 @@ class Reaper:
         for channel in [self._channel, *self._lines]:
             channel.close()
         gone = kernel.has_exited(self._pidfd, _END_LIMIT)
+        own.disclaim(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
         if not gone:

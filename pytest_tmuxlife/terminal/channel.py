@@ -7,6 +7,7 @@ import select
 from dataclasses import dataclass
 
 from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.containment import own
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class PromptChannel:
     """
 
     def __init__(self, path: str) -> None:
-        self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
+        self.fd = own.claim(os.open(path, flags))
         self._partial = b""
         self.last = PromptRecord(0, 0)
         self._by_number: dict[int, PromptRecord] = {}
@@ -38,6 +40,7 @@ class PromptChannel:
     def close(self) -> None:
         """Close our end."""
         if self.fd >= 0:
+            own.disclaim(self.fd)
             os.close(self.fd)
             self.fd = -1
 

@@ -12,6 +12,8 @@ import ctypes
 import os
 import threading
 
+from pytest_tmuxlife.containment import own
+
 _IN_MODIFY = 0x2
 _lock = threading.Lock()
 
@@ -24,6 +26,7 @@ class _Descriptor:
         self.owner = os.getpid()
         self.fd = int(self.libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         if self.fd >= 0:
+            own.claim(self.fd)
             # Writes through it give no event on the terminal itself.
             self.add("/dev/tty")
 
@@ -94,5 +97,6 @@ def close() -> None:
     global _open
     with _lock:
         if _open is not None and _open.fd >= 0 and _open.owner == os.getpid():
+            own.disclaim(_open.fd)
             os.close(_open.fd)
         _open = None

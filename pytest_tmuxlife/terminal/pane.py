@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from pytest_tmuxlife.containment import kernel
+from pytest_tmuxlife.containment import kernel, own
 from pytest_tmuxlife.containment.processes import (
     ProcessInfo,
     note_tree,
@@ -67,7 +67,7 @@ class Pane:
         self.server_pid = server_pid
         self._launch = launch or Launch((), {}, self.program)
         pidfd = kernel.open_pidfd(pid)
-        self._pidfd = -1 if pidfd is None else pidfd
+        self._pidfd = -1 if pidfd is None else own.claim(pidfd)
         self._lock = threading.RLock()
         self.watch = TerminalWatch(terminal)
         self.clean_since = b""
@@ -83,6 +83,7 @@ class Pane:
         """Give the descriptors of this handle back; the pane itself stays."""
         self.watch.end()
         if self._pidfd >= 0:
+            own.disclaim(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
         if self.channel is not None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_tmuxlife.containment import kernel, procfs
+from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.containment.directories import check_socket_path, socket_in
 from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.processes import ProcessInfo, note_tree
@@ -198,7 +198,7 @@ class Server:
                 socket_path=self._socket_path,
                 stderr="",
             )
-        self._pid, self._pidfd = pid, -1 if pidfd is None else pidfd
+        self._pid, self._pidfd = pid, -1 if pidfd is None else own.claim(pidfd)
         return line
 
     def _write_config(self) -> str:
@@ -376,6 +376,7 @@ class Server:
         """Close our descriptors; whoever holds the supervisor ends the server."""
         self._directory.close()
         if self._pidfd >= 0:
+            own.disclaim(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
 

@@ -1,0 +1,326 @@
+"""Who answers for what this process holds: a test, a fixture, or the run.
+
+Knows no pytest: the hooks say when a test or a fixture begins and ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import select
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pytest_tmuxlife.clock import Deadline, backoff
+from pytest_tmuxlife.leaks import descriptors
+from pytest_tmuxlife.leaks.baseline import Look, Thing, appeared, look, still_there
+from pytest_tmuxlife.leaks.exemptions import exemption_for
+from pytest_tmuxlife.leaks.holdings import Held
+from pytest_tmuxlife.leaks.openings import Opening, Openings
+from pytest_tmuxlife.leaks.reach import Reach, reach
+
+_TICK = 0.01
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """What one fixture of wider scope answers for, until it has ended.
+
+    Attributes:
+        owner: Its name, scope and place.
+        roots: What it holds, as objects; asked when something is accused.
+        held: By thing, where it may have come from.
+        starts: Of the threads that it has started.
+    """
+
+    owner: str
+    roots: Callable[[], Iterable[object]] = tuple
+    held: dict[Thing, Held] = field(default_factory=dict)
+    starts: set[Opening] = field(default_factory=set)
+
+    def reach(self) -> Reach:
+        """What its objects hold now."""
+        return reach(self.roots())
+
+
+@dataclass(slots=True, eq=False)
+class Span:
+    """A stretch of time in which something appears for somebody."""
+
+    before: Look
+    threads: set[Opening]
+    claimed: set[Thing] = field(default_factory=set)
+
+
+class Ledger:
+    """What appeared when, and who answers for it.
+
+    Args:
+        openings: Listens already.
+        grace: Seconds in which what is on its way out may go.
+    """
+
+    def __init__(self, openings: Openings, grace: float) -> None:
+        self.openings = openings
+        self._grace = grace
+        self._start = look()
+        self._last = self._start
+        self._settled: set[Thing] = set()
+        self._living: list[Claim] = []
+        self._ended: list[Claim] = []
+        self._spans: list[Span] = []
+        self._of_run: dict[Thing, Held] = {}
+        self._deferred: list[Held] = []
+
+    # -- a test ---------------------------------------------------------------
+
+    def begin_test(self) -> None:
+        """What is there now is none of the test that begins."""
+        now = look()
+        for held in self._since(self._last, now):
+            self._put_to_run(held)
+        self.openings.forget()
+        self._spans = [Span(now, self._thread_starts())]
+
+    def end_test(self, kept: Callable[[], Iterable[object]] = tuple) -> list[Held]:
+        """What the test has left; empty for a clean one.
+
+        Args:
+            kept: Objects that the runner itself still holds: what is closed
+                when it lets go of them is no leak.
+        """
+        if not self._spans:
+            self.skip_test()
+            return []
+        span = self._spans[0]
+        self._spans = []
+        self._last = now = look()
+        if not self._news(span, now):
+            return []
+        gc.collect()
+        deadline = Deadline(self._grace)
+        for pause in backoff(0.002, 0.1):
+            self._last = now = look()
+            accused = self._judge(span, now, kept)
+            if not self._may_still_go(accused) or deadline.expired:
+                break
+            select.select([], [], [], min(pause, deadline.remaining))
+        self._settled.update(held.thing for held in accused)
+        return accused
+
+    def _thread_starts(self) -> set[Opening]:
+        return set(self.openings.threads.values())
+
+    def ask_again(self, kept: Iterable[object]) -> list[Held]:
+        """What the runner has let go of since `end_test`, and is still there.
+
+        Args:
+            kept: Objects that it goes on holding.
+        """
+        deferred, self._deferred = self._deferred, []
+        if not deferred:
+            return []
+        gc.collect()
+        there = set(still_there(held.thing for held in deferred))
+        numbers = reach(kept).descriptors if there else set()
+        left = []
+        for held in deferred:
+            if held.thing.number in numbers:
+                self._deferred.append(held)
+            elif held.thing in there:
+                self._settled.add(held.thing)
+                left.append(held)
+        return left
+
+    def skip_test(self) -> None:
+        """A test has ended that nobody asks for what it has left."""
+        self._spans = []
+        self._last = look()
+
+    def _news(self, span: Span, now: Look) -> list[Thing]:
+        things = appeared(span.before, now, list(self.openings.segments))
+        claimed = span.claimed
+        return [thing for thing in things if thing not in claimed]
+
+    def _judge(
+        self, span: Span, now: Look, kept: Callable[[], Iterable[object]]
+    ) -> list[Held]:
+        accused: list[Held] = []
+        deferred: list[Held] = []
+        reaches: list[tuple[Claim, Reach]] | None = None
+        by_runner: Reach | None = None
+        for thing in self._news(span, now):
+            held = self._held(thing)
+            if exemption_for(thing, held.openings) is not None:
+                self._settled.add(thing)
+                continue
+            if reaches is None or by_runner is None:
+                reaches = [(claim, claim.reach()) for claim in self._living]
+                by_runner = reach(kept())
+            claim = self._claim_for(held, reaches)
+            if claim is not None:
+                claim.held[thing] = held
+            elif self._is_of_older_thread(held, span):
+                self._put_to_run(held)
+            elif thing.sort == "descriptor" and thing.number in by_runner.descriptors:
+                deferred.append(held)
+            else:
+                accused.append(held)
+        self._deferred = deferred
+        return accused
+
+    def _may_still_go(self, accused: Sequence[Held]) -> bool:
+        """A child is ending, or another thread may close what it has opened."""
+        return bool(accused) and (
+            threading.active_count() > 1
+            or any(held.thing.sort == "process" for held in accused)
+        )
+
+    def _held(self, thing: Thing) -> Held:
+        if thing.sort == "descriptor":
+            file = descriptors.describe(thing.number)
+            found = self.openings.of_descriptor(file) if file else []
+        elif thing.sort == "process":
+            found = self.openings.of_process(thing.number, thing.identity[0] * _TICK)
+        elif thing.sort == "shared memory":
+            found = [self.openings.segments[thing.path]]
+        else:
+            found = []
+        return Held(thing, tuple(found))
+
+    def _claim_for(
+        self, held: Held, reaches: Iterable[tuple[Claim, Reach]]
+    ) -> Claim | None:
+        """The living fixture whose object, or thread, this is."""
+        thing = held.thing
+        thread = _thread_of(held.openings)
+        start = self._start_of_thread(held)
+        for claim, found in reaches:
+            numbers = found.pids if thing.sort == "process" else found.descriptors
+            if thing.sort in ("process", "descriptor") and thing.number in numbers:
+                return claim
+            if (thread is not None and thread in found.threads) or (
+                start is not None and start in claim.starts
+            ):
+                return claim
+        return None
+
+    def _start_of_thread(self, held: Held) -> Opening | None:
+        starts = (self.openings.starts.get(one) for one in held.openings)
+        return next((start for start in starts if start is not None), None)
+
+    def _is_of_older_thread(self, held: Held, span: Span) -> bool:
+        """A thread opened it that was started before the test began."""
+        started = self.openings.starts
+        return any(
+            one in started and (started[one] is None or started[one] in span.threads)
+            for one in held.openings
+        )
+
+    def _put_to_run(self, held: Held) -> None:
+        if held.thing not in self._settled:
+            self._of_run[held.thing] = held
+
+    def _since(self, before: Look, now: Look) -> list[Held]:
+        """What appeared in between for nobody, exempted things left out."""
+        found = []
+        for thing in appeared(before, now, list(self.openings.segments)):
+            held = self._held(thing)
+            if exemption_for(thing, held.openings) is None:
+                found.append(held)
+            else:
+                self._settled.add(thing)
+        return found
+
+    # -- a fixture of wider scope -------------------------------------------------
+
+    def begin_fixture(self) -> None:
+        """From now on, what appears belongs to a fixture; they nest."""
+        self._spans.append(Span(look(), self._thread_starts()))
+
+    def end_fixture(self, claim: Claim) -> None:
+        """What has appeared since the matching begin is the claim's.
+
+        For the set-up of a fixture, and for its teardown.
+        """
+        span = self._spans.pop()
+        now = look()
+        for thing in self._news(span, now):
+            held = self._held(thing)
+            claim.held[thing] = held
+            span.claimed.add(thing)
+            if exemption_for(thing, held.openings) is not None:
+                del claim.held[thing]
+                self._settled.add(thing)
+        claim.starts |= self._thread_starts() - span.threads
+        for outer in self._spans:
+            outer.claimed |= span.claimed
+        if claim not in self._living:
+            self._living.append(claim)
+
+    def begin_teardown(self, claim: Claim) -> None:
+        """Its objects are about to go: what they opened during the test is its own.
+
+        From now on, what appears is too, until `end_fixture`.
+        """
+        self.begin_fixture()
+        if len(self._spans) < 2:
+            return
+        test, now = self._spans[0], self._spans[-1].before
+        news = self._news(test, now)
+        found = [(claim, claim.reach())] if news else []
+        for thing in news:
+            held = self._held(thing)
+            if self._claim_for(held, found) is not None:
+                claim.held[thing] = held
+                test.claimed.add(thing)
+
+    def finish_fixture(self, claim: Claim) -> None:
+        """Its teardown is over; it is asked in `end_scope`."""
+        if claim in self._living:
+            self._living.remove(claim)
+            self._ended.append(claim)
+
+    def end_scope(self) -> list[tuple[Claim, list[Held]]]:
+        """What fixtures have left that have ended since the last call.
+
+        Not before all that ends together has ended: one fixture may close
+        what was opened for another one.
+        """
+        ended, self._ended = self._ended, []
+        ended = [claim for claim in ended if still_there(claim.held)]
+        if not ended:
+            return []
+        gc.collect()
+        left = []
+        for claim in ended:
+            reaches = [(other, other.reach()) for other in self._living]
+            accused = []
+            for thing in still_there(claim.held):
+                held = claim.held[thing]
+                heir = self._claim_for(held, reaches)
+                if heir is not None:
+                    heir.held[thing] = held
+                else:
+                    accused.append(held)
+                    self._settled.add(thing)
+            if accused:
+                left.append((claim, accused))
+        return left
+
+    # -- the run ------------------------------------------------------------------
+
+    def end_run(self) -> list[Held]:
+        """What has appeared during the run and belongs to nobody."""
+        for held in self._since(self._last, look()):
+            self._put_to_run(held)
+        gc.collect()
+        left = still_there(self._of_run)
+        return [self._of_run[thing] for thing in left if thing not in self._settled]
+
+
+def _thread_of(openings: Sequence[Opening]) -> threading.Thread | None:
+    for one in openings:
+        if one.thread is not None:
+            return one.thread()
+    return None

@@ -1,0 +1,400 @@
+"""Where descriptors, processes and threads of this process come from.
+
+An audit hook notes the place of each opening. It cannot be taken out again,
+so one hook serves all runs of this process, and it does nothing while no
+`Openings` listens. Pipes, dup, epoll, eventfd, memfd and openpty raise no
+event: of those no place is known.
+
+Source: sys.addaudithook, and the audit events table of Python's manual.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from pytest_tmuxlife.leaks.descriptors import OpenFile
+
+# Kept on sys: a nested run that imports this module anew finds the hook there.
+_SHARED = "_pytest_tmuxlife_openings"
+# So many openings are kept before those are dropped that are closed again.
+_KEPT = 4000
+_FRAMES = 80
+_PLACES_SHOWN = 3
+SHARED_MEMORY = "/dev/shm/"
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_STANDARD = tuple(
+    {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")}
+)
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+class Place(NamedTuple):
+    """Who called what opened something.
+
+    Attributes:
+        path: Of the source file.
+        line: Of the call.
+        function: Name of the function that holds it.
+        is_import: A module was being imported.
+        is_plugin: A plugin's hook did it, with no code of the user's between.
+    """
+
+    path: str
+    line: int
+    function: str
+    is_import: bool = False
+    is_plugin: bool = False
+
+    def shown(self, root: str) -> str:
+        """``FILE:LINE FUNCTION()``, the file relative to *root* if below it."""
+        path = self.path
+        if path.startswith(root + os.sep):
+            path = path[len(root) + 1 :]
+        called = (
+            self.function if self.function.startswith("<") else f"{self.function}()"
+        )
+        return f"{path}:{self.line} {called}"
+
+
+@dataclass(slots=True, eq=False)
+class Opening:
+    """One event.
+
+    Attributes:
+        kind: ``file``, ``socket``, ``shared memory``, ``process`` or ``thread``.
+        place: Of the call; None where no frame but the library's was found.
+        thread: Of the call, unless it was the main one.
+        thread_name: Of that thread, as it may be gone when it is asked for.
+        path: Of a file.
+        flags: Of a file, as for open(2); None if they are not known.
+        holder: The socket, Popen or Thread object.
+        at: Of a process: seconds of the boot clock.
+    """
+
+    kind: str
+    place: Place | None
+    thread: weakref.ref[threading.Thread] | None = None
+    thread_name: str = ""
+    path: str = ""
+    flags: int | None = None
+    holder: weakref.ref[Any] | None = None
+    at: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Openings:
+    """Listens from `begin` to `end`; asked for places in between.
+
+    Attributes:
+        noted: Openings since the last `forget`, the oldest first.
+        threads: Where threads were started that may still run.
+        starts: Of the threads that made openings: their own start, None for
+            one that is older than the listening.
+        segments: Files below /dev/shm that were opened or mapped, by path.
+        lost: How many events could not be noted.
+    """
+
+    noted: list[Opening] = field(default_factory=list)
+    threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = field(
+        default_factory=weakref.WeakKeyDictionary
+    )
+    starts: dict[Opening, Opening | None] = field(default_factory=dict)
+    segments: dict[str, Opening] = field(default_factory=dict)
+    lost: int = 0
+    _limit: int = _KEPT
+
+    def begin(self) -> None:
+        """Listen."""
+        listeners = _listeners()
+        if self not in listeners:
+            listeners.append(self)
+
+    def end(self) -> None:
+        """Listen no longer; what was noted is forgotten."""
+        listeners = _listeners()
+        if self in listeners:
+            listeners.remove(self)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was noted: nothing of it is asked for any more."""
+        self.noted.clear()
+        self.starts.clear()
+        self.segments.clear()
+        self._limit = _KEPT
+
+    def note(self, opening: Opening) -> None:
+        """Take an opening down; now and then drop what is closed again."""
+        if opening.kind == "thread":
+            thread = opening.holder() if opening.holder is not None else None
+            if thread is not None:
+                self.threads[thread] = opening
+            return
+        thread = opening.thread() if opening.thread is not None else None
+        if thread is not None:
+            # The thread may be gone when it is asked for.
+            self.starts[opening] = self.threads.get(thread)
+        if opening.path.startswith(SHARED_MEMORY):
+            self.segments.setdefault(opening.path, opening)
+        self.noted.append(opening)
+        if len(self.noted) > self._limit:
+            self.noted = _still_of_use(self.noted)
+            kept = set(self.noted)
+            self.starts = {
+                one: start for one, start in self.starts.items() if one in kept
+            }
+            self._limit = max(_KEPT, 2 * len(self.noted))
+
+    def of_descriptor(self, file: OpenFile) -> list[Opening]:
+        """Those that may have made this descriptor; most often there is one."""
+        if file.is_socket:
+            return [one for one in self.noted if _is_socket(one, file.number)]
+        path = file.link.removesuffix(" (deleted)")
+        found = [one for one in self.noted if _is_file(one, path, file)]
+        exact = [one for one in found if one.flags is None or _same_mode(one, file)]
+        return exact or found
+
+    def of_process(self, pid: int, started_at: float) -> list[Opening]:
+        """Those that may have started this child."""
+        spawned = [one for one in self.noted if one.kind == "process"]
+        for one in spawned:
+            holder = one.holder() if one.holder is not None else None
+            if holder is not None and getattr(holder, "pid", None) == pid:
+                return [one]
+        # Without an object (os.fork, os.posix_spawn): the last before its start,
+        # which is rounded down to a tick.
+        earlier = [
+            one for one in spawned if one.holder is None and one.at <= started_at + 0.01
+        ]
+        return earlier[-1:]
+
+
+def shown(openings: list[Opening], root: str) -> str | None:
+    """The places of *openings* in one line; None if none is known."""
+    places = dict.fromkeys(
+        one.place.shown(root) for one in openings if one.place is not None
+    )
+    return " or ".join(list(places)[-_PLACES_SHOWN:]) or None
+
+
+def _is_socket(one: Opening, number: int) -> bool:
+    if one.kind != "socket" or one.holder is None:
+        return False
+    sock = one.holder()
+    return sock is not None and sock.fileno() == number
+
+
+def _is_file(one: Opening, path: str, file: OpenFile) -> bool:
+    if one.kind not in ("file", "shared memory"):
+        return False
+    if one.path == path or os.path.basename(one.path) == os.path.basename(path):
+        return one.path == path or os.path.realpath(one.path) == path
+    # A temporary file without a name is opened by its directory.
+    return file.is_deleted and os.path.realpath(one.path) == os.path.dirname(path)
+
+
+def _same_mode(one: Opening, file: OpenFile) -> bool:
+    mask = os.O_ACCMODE | os.O_APPEND
+    return one.flags is not None and one.flags & mask == file.flags & mask
+
+
+def _still_of_use(noted: list[Opening]) -> list[Opening]:
+    """Those whose file is open, whose socket or process is there."""
+    names = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            continue
+        path = target.removesuffix(" (deleted)")
+        names |= {os.path.basename(path), os.path.basename(os.path.dirname(path))}
+
+    def is_of_use(one: Opening) -> bool:
+        if one.path:
+            return os.path.basename(one.path) in names
+        return one.holder is None or one.holder() is not None
+
+    return [one for one in noted if is_of_use(one)]
+
+
+# -- the hook ------------------------------------------------------------------
+
+
+def _listeners() -> list[Openings]:
+    listeners: list[Openings] | None = getattr(sys, _SHARED, None)
+    if listeners is None:
+        listeners = []
+        setattr(sys, _SHARED, listeners)
+        sys.addaudithook(_hook_for(listeners))
+    return listeners
+
+
+def _hook_for(listeners: list[Openings]) -> Callable[[str, tuple[Any, ...]], None]:
+    makers = _MAKERS
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event not in makers or not listeners:
+            return
+        try:
+            opening = makers[event](args)
+        except Exception:
+            # Raised from here it would end what the tested code is doing.
+            for listener in listeners:
+                listener.lost += 1
+            return
+        if opening is not None:
+            for listener in listeners:
+                listener.note(opening)
+
+    return hook
+
+
+def _file(args: tuple[Any, ...]) -> Opening | None:
+    path, _, flags = args
+    if isinstance(path, int):
+        return None
+    name = os.fsdecode(path)
+    if not name.startswith("/"):
+        name = os.path.join(os.getcwd(), name)
+    return Opening("file", *_caller(), path=name, flags=flags)
+
+
+def _database(args: tuple[Any, ...]) -> Opening | None:
+    name = os.fsdecode(args[0])
+    return Opening("file", *_caller(), path=os.path.abspath(name))
+
+
+def _mapping(args: tuple[Any, ...]) -> Opening | None:
+    # shm_open itself raises no event.
+    if args[0] < 0:
+        return None
+    path = os.readlink(f"/proc/self/fd/{args[0]}")
+    if not path.startswith(SHARED_MEMORY):
+        return None
+    return Opening("shared memory", *_caller(), path=path)
+
+
+def _socket(args: tuple[Any, ...]) -> Opening | None:
+    return Opening("socket", *_caller(), holder=weakref.ref(args[0]))
+
+
+def _process(_: tuple[Any, ...]) -> Opening | None:
+    # subprocess raises a second event for the same start.
+    holder = _starter()
+    return Opening(
+        "process", *_caller(), holder=holder, at=time.clock_gettime(time.CLOCK_BOOTTIME)
+    )
+
+
+def _starter() -> weakref.ref[Any] | None:
+    """The object whose method starts the process; it will have the pid."""
+    frame: FrameType | None = sys._getframe(3)
+    if frame is None or not _is_starter(frame.f_code):
+        return None
+    starter = frame.f_locals.get("self")
+    return None if starter is None else weakref.ref(starter)
+
+
+def _is_starter(code: CodeType) -> bool:
+    if code is subprocess.Popen._execute_child.__code__:  # type: ignore[attr-defined]
+        return True
+    return code.co_filename.endswith("multiprocessing/popen_fork.py")
+
+
+def _thread(args: tuple[Any, ...]) -> Opening | None:
+    thread = getattr(args[0], "__self__", None)
+    if not isinstance(thread, threading.Thread):
+        return None
+    return Opening("thread", *_caller(), holder=weakref.ref(thread))
+
+
+_MAKERS: dict[str, Callable[[tuple[Any, ...]], Opening | None]] = {
+    "open": _file,
+    "sqlite3.connect": _database,
+    "mmap.__new__": _mapping,
+    "socket.__new__": _socket,
+    "subprocess.Popen": _process,
+    "os.posix_spawn": _process,
+    "os.fork": _process,
+    "os.forkpty": _process,
+    "_thread.start_new_thread": _thread,
+    "_thread.start_joinable_thread": _thread,
+}
+
+_kinds: dict[str, str] = {}
+
+
+def _kind_of(path: str) -> str:
+    """Whose code a source file is: the runner's, a library's or the user's."""
+    kind = _kinds.get(path)
+    if kind is None:
+        kind = _kinds[path] = _classify(path)
+    return kind
+
+
+def _classify(path: str) -> str:
+    if path.startswith("<frozen importlib"):
+        return "import"
+    if f"{os.sep}pluggy{os.sep}" in path:
+        return "hooks"
+    if f"{os.sep}_pytest{os.sep}" in path:
+        return "runner"
+    if path.startswith((_PACKAGE, "<frozen")):
+        return "standard"
+    if any(part in path for part in _INSTALLED):
+        return "installed"
+    return "standard" if path.startswith(_STANDARD) else "user"
+
+
+def _caller() -> tuple[Place | None, weakref.ref[threading.Thread] | None, str]:
+    """The nearest code of the user's, else of a library; and the thread."""
+    nearest: FrameType | None = None
+    nearest_kind = ""
+    is_import = is_plugin = False
+    below = frame = sys._getframe(3)
+    kinds = _kinds
+    # One loop without calls: it runs for every file that is opened.
+    for _ in range(_FRAMES):
+        path = frame.f_code.co_filename
+        kind = kinds.get(path) or _kind_of(path)
+        if kind == "user":
+            if nearest_kind != "user":
+                nearest, nearest_kind = frame, kind
+        elif kind == "installed":
+            if nearest is None:
+                nearest, nearest_kind = frame, kind
+        elif kind == "import":
+            is_import = is_import or below.f_code.co_name == "<module>"
+        elif kind != "standard":
+            is_plugin = kind == "hooks" and nearest_kind != "user"
+            break
+        if frame.f_back is None:
+            break
+        below, frame = frame, frame.f_back
+    if nearest is None:
+        place = Place("", 0, "", is_import, is_plugin)
+        return place if is_import or is_plugin else None, *_thread_now()
+    code = nearest.f_code
+    place = Place(
+        code.co_filename, nearest.f_lineno, code.co_name, is_import, is_plugin
+    )
+    return place, *_thread_now()
+
+
+def _thread_now() -> tuple[weakref.ref[threading.Thread] | None, str]:
+    # Not current_thread(): that would make an object for a foreign thread.
+    thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]
+    if thread is None or thread is threading.main_thread():
+        return None, ""
+    return weakref.ref(thread), thread.name

@@ -1,0 +1,64 @@
+"""Which test is held to what it leaves, and how strictly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_tmuxlife.fixtures import KEEPER_KEY, SETTINGS_KEY
+from pytest_tmuxlife.settings import LEVELS, leak_level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MARKER = "tmux_leak_check"
+_KEEPER = "_tmux_keeper"
+
+
+def level_of(item: pytest.Item) -> str:
+    """``off``, ``warn`` or ``fail``: the marker's, else the run's.
+
+    Where neither is given, tests that use a fixture of ours are held to
+    ``fail``, and no others.
+
+    Raises:
+        pytest.UsageError: The marker has a level that is none.
+    """
+    marker = item.get_closest_marker(MARKER)
+    if marker is not None:
+        return _level_of_marker(marker, item.nodeid)
+    level = item.config.stash[SETTINGS_KEY].leak_check
+    if level is not None:
+        return level
+    return "fail" if uses_ours(item) else "off"
+
+
+def uses_ours(item: pytest.Item) -> bool:
+    """The test has servers of its own to be held to."""
+    asked_by_name = KEEPER_KEY in item.stash
+    return asked_by_name or _KEEPER in getattr(item, "fixturenames", ())
+
+
+def is_anybody_held(items: Iterable[pytest.Item]) -> bool:
+    """Some test is held to what it leaves in this process.
+
+    Raises:
+        pytest.UsageError: A marker has a level that is none.
+    """
+    return any(level != "off" for level in [level_of(item) for item in items])
+
+
+def _level_of_marker(marker: pytest.Mark, nodeid: str) -> str:
+    given = [*marker.args, *marker.kwargs.values()]
+    names = ", ".join(LEVELS)
+    if len(given) != 1 or set(marker.kwargs) - {"level"}:
+        raise pytest.UsageError(
+            f"marker {MARKER} of {nodeid}: takes one level: {names}"
+        )
+    try:
+        return leak_level(str(given[0]))
+    except ValueError as error:
+        raise pytest.UsageError(
+            f"marker {MARKER}({given[0]!r}) of {nodeid}: {error}"
+        ) from None
