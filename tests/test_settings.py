@@ -163,7 +163,6 @@ BAD = {
     "tmux_timeout_scale": ("nan", "expected a factor, more than 0"),
     "tmux_program": ("cobol", "expected one of bash, dash"),
     "tmux_size": ("80", "expected COLUMNSxROWS, as 80x24"),
-    "tmux_leak_check": ("yes", "expected one of off, warn, fail"),
     "tmux_engine": ("steam", "expected one of native, process"),
     "tmux_leak_check": ("on", "expected one of off, warn, fail"),
     "tmux_without": ("luck", "expected some of subreaper, cgroup"),
