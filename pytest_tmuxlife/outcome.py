@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +14,7 @@ from pytest_tmuxlife.policy import level_of
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.keeper import Keeper
+    from pytest_tmuxlife.leaks.known import KnownLeak
     from pytest_tmuxlife.leaks.model import Finding, Leak
     from pytest_tmuxlife.leaks.record import Record
 
@@ -147,7 +148,7 @@ def finding_of(
         expected: Its strict known leaks must have happened.
     """
     leaks = item.stash.get(OWN_LEAKS_KEY, []) if item is not None else []
-    known = known_leaks_of(item) if item is not None else ()
+    known: Sequence[KnownLeak] = known_leaks_of(item) if item is not None else ()
     verdicts, rules, errors = [], [], []
     if keeper is not None:
         known = keeper.known

@@ -15,12 +15,10 @@ from pytest_tmuxlife.leaks.baseline import Thing
 from pytest_tmuxlife.leaks.escape import Scene
 from pytest_tmuxlife.leaks.model import Leak
 from pytest_tmuxlife.leaks.openings import Opening
+from pytest_tmuxlife.leaks.sight import Sight
 from pytest_tmuxlife.leaks.survivors import describe
 
-_OWN_DESCRIPTORS = ("descriptors of pytest",)
-_OWN_CHILDREN = ("children of pytest",)
-_AUDIT = ("audit events",)
-_SEGMENT_LIST = ("/proc/sysvipc/shm",)
+_OF_THIS_PROCESS = ("baseline",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def _descriptor(held: Held, root: str) -> list[Leak]:
     leak = Leak(
         kind="socket" if file.is_socket else "descriptor",
         why=", ".join(["still open", *(reason for reason in reasons if reason)]),
-        seen_by=_OWN_DESCRIPTORS,
+        seen_by=_OF_THIS_PROCESS,
         process=None,
         opened_at=opened_at,
         advice="close it, best by a with statement or a finalizer of the fixture",
@@ -83,7 +81,8 @@ def _process(held: Held, tree: ProcessTree, root: str) -> list[Leak]:
     if top is None:
         return []
     scene = Scene(tree, os.getpid(), 0)
-    first, *below = describe([top, *tree.below(top.pid)], scene, _OWN_CHILDREN)
+    sight = Sight(tree, {}, frozenset(), "")
+    first, *below = describe([top, *tree.below(top.pid)], scene, sight)
     if not top.is_zombie:
         first = replace(
             first,
@@ -101,7 +100,7 @@ def _shared(held: Held, root: str) -> Leak:
     return Leak(
         kind="shared memory",
         why="not unlinked" if is_file else "not removed",
-        seen_by=_AUDIT if is_file else _SEGMENT_LIST,
+        seen_by=_OF_THIS_PROCESS,
         process=None,
         opened_at=openings.shown(list(held.openings), root),
         advice="unlink it once its last user is done; closing does not remove it"
