@@ -102,7 +102,7 @@ class Ledger:
         for pause in backoff(0.002, 0.1):
             self._last = now = look()
             accused = self._judge(span, now, kept)
-            if not self._may_still_go(accused) or deadline.expired:
+            if not _may_go(held.thing for held in accused) or deadline.expired:
                 break
             select.select([], [], [], min(pause, deadline.remaining))
         self._settled.update(held.thing for held in accused)
@@ -168,13 +168,6 @@ class Ledger:
                 accused.append(held)
         self._deferred = deferred
         return accused
-
-    def _may_still_go(self, accused: Sequence[Held]) -> bool:
-        """A child is ending, or another thread may close what it has opened."""
-        return bool(accused) and (
-            threading.active_count() > 1
-            or any(held.thing.sort == "process" for held in accused)
-        )
 
     def _held(self, thing: Thing) -> Held:
         if thing.sort == "descriptor":
@@ -296,7 +289,7 @@ class Ledger:
         for claim in ended:
             reaches = [(other, other.reach()) for other in self._living]
             accused = []
-            for thing in still_there(claim.held):
+            for thing in self._outlasting(claim.held):
                 held = claim.held[thing]
                 heir = self._claim_for(held, reaches)
                 if heir is not None:
@@ -315,8 +308,25 @@ class Ledger:
         for held in self._since(self._last, look()):
             self._put_to_run(held)
         gc.collect()
-        left = still_there(self._of_run)
-        return [self._of_run[thing] for thing in left if thing not in self._settled]
+        accused = [thing for thing in self._of_run if thing not in self._settled]
+        return [self._of_run[thing] for thing in self._outlasting(accused)]
+
+    def _outlasting(self, things: Iterable[Thing]) -> list[Thing]:
+        """Those that are there after the grace, which only they are given."""
+        deadline = Deadline(self._grace)
+        for pause in backoff(0.002, 0.1):
+            things = still_there(things)
+            if not _may_go(things) or deadline.expired:
+                return things
+            select.select([], [], [], min(pause, deadline.remaining))
+        raise AssertionError("backoff never ends")
+
+
+def _may_go(things: Iterable[Thing]) -> bool:
+    """A child is ending, or another thread may close what it has opened."""
+    return any(
+        thing.sort == "process" or threading.active_count() > 1 for thing in things
+    )
 
 
 def _thread_of(openings: Sequence[Opening]) -> threading.Thread | None:
