@@ -28,7 +28,7 @@ from pytest_tmuxlife.fixtures import (
     tmux_session,
 )
 from pytest_tmuxlife.known_leaks import MARKER as KNOWN_LEAK_MARKER
-from pytest_tmuxlife.known_leaks import known_leaks_of
+from pytest_tmuxlife.known_leaks import errors_of_markers
 from pytest_tmuxlife.outcome import Outcome, stop
 from pytest_tmuxlife.output import Output
 from pytest_tmuxlife.policy import is_anybody_held
@@ -137,10 +137,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             raise pytest.UsageError(f"--tmux-required: {error}") from None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[
+    None, pytest.CollectReport, pytest.CollectReport
+]:
     """Refuse a marker with a bad argument before anything runs."""
-    for item in items:
-        known_leaks_of(item)
+    report = yield
+    items = [node for node in report.result if isinstance(node, pytest.Item)]
+    errors = [error for item in items for error in errors_of_markers(item)]
+    if report.passed and errors:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(errors)
+        report.result = []
+    return report
 
 
 @pytest.hookimpl(trylast=True)

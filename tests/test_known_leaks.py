@@ -132,7 +132,33 @@ def test_bad_argument_is_refused_when_tests_are_collected(
         """,
         "-s",
     )
-    text = f"ERROR: marker tmux_known_leak of test_inner.py::test_it*{message}"
-    result.stderr.fnmatch_lines([text.replace("[", "[[]")])
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = f"marker tmux_known_leak of test_inner.py::test_it*{message}"
+    result.stdout.fnmatch_lines(
+        ["*_ ERROR collecting test_inner.py _*", text.replace("[", "[[]")]
+    )
+    assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.no_fnmatch_line("IT RAN")
+
+
+def test_bad_argument_in_a_worker_is_an_error_of_collection(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = Inner(pytester, monkeypatch, autoload=True)
+    result = inner.run(KNOWN.format(body="pass").replace("sleep 1000", ""), "-n1")
+    result.stdout.fnmatch_lines(["marker tmux_known_leak of *: match='': *"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_marker_that_a_hook_adds_counts(inner: Inner) -> None:
+    inner.add_to_conftest(
+        """
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                mark = pytest.mark.tmux_known_leak(match="sleep", reason="all of them")
+                item.add_marker(mark)
+        """
+    )
+    result = inner.run("def test_it(tmux_pane, leave): leave(tmux_pane)")
+    result.assert_outcomes(passed=1)
+    inner.assert_all_gone(1)
