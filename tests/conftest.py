@@ -1,11 +1,9 @@
 """Shared by all tests."""
 
 import pytest
+from inner import WITHOUT_BESIDE
 
 pytest_plugins = ["pytester", "processes"]
-
-# Plugins that are here to be tried beside ours, in runs that name them.
-_BESIDE = ("asyncio", "pytest_cov", "randomly", "xprocess")
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +14,6 @@ def _inner_runs_are_like_any_other(
     if "pytester" in request.fixturenames:
         # It discards these options.
         request.getfixturevalue("pytester")
-    without = " ".join(f"-p no:{name}" for name in _BESIDE)
-    monkeypatch.setenv("PYTEST_ADDOPTS", without)
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT_BESIDE))
     for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(variable, raising=False)

@@ -9,6 +9,17 @@ import pytest
 from pytest_tmuxlife.containment.identity import Identity
 
 RUN_LIMIT = 120.0
+# Plugins that are here to be tried beside ours, in runs that name them.
+BESIDE = ("asyncio", "pytest_cov", "randomly", "xprocess")
+WITHOUT_BESIDE = [f"-pno:{name}" for name in BESIDE]
+# A clean test and one that leaks.
+LEAKING = """
+def test_clean(tmux_pane):
+    tmux_pane.run("true")
+
+def test_leaking(tmux_pane, leave):
+    leave(tmux_pane)
+"""
 
 # `leave` returns once the survivor runs and ignores SIGHUP: the subshell set
 # that before it started the sleeper. The graces are short, for a survivor of

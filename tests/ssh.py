@@ -1,0 +1,66 @@
+"""A way into this machine by ssh that is the test's own.
+
+sshd runs for one connection, on the pipe of the client (ProxyCommand): no
+port, no daemon, no key and no configuration of the user or of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HOST = "private"
+_LIMIT = 60.0
+_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+SSHD = shutil.which("sshd", path=_PATH)
+needs_sshd = pytest.mark.skipif(
+    SSHD is None or shutil.which("ssh") is None, reason="ssh or sshd is not installed"
+)
+# Where sshd of root wants to be locked in; else made when the service starts.
+_LOCKED_IN = Path("/run/sshd")
+
+_SERVER = """
+HostKey {directory}/host
+AuthorizedKeysFile {directory}/user.pub
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+# The directory is below one that everybody may write to.
+StrictModes no
+UsePAM no
+PidFile none
+"""
+_CLIENT = """
+Host {host}
+  ProxyCommand {sshd} -i -f {directory}/sshd_config -E {directory}/log
+  IdentityFile {directory}/user
+  IdentitiesOnly yes
+  IdentityAgent none
+  UserKnownHostsFile {directory}/known
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking accept-new
+  LogLevel ERROR
+  BatchMode yes
+"""
+
+
+def make_way_in(directory: Path) -> Path:
+    """Keys and configurations in *directory*; returns that of the client.
+
+    Raises:
+        AssertionError: The way does not lead in; has the server's log.
+    """
+    if os.geteuid() == 0:
+        _LOCKED_IN.mkdir(mode=0o755, exist_ok=True)
+    for name in ("host", "user"):
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"]
+        subprocess.run([*keygen, directory / name], check=True, timeout=_LIMIT)
+    (directory / "sshd_config").write_text(_SERVER.format(directory=directory))
+    client = directory / "ssh_config"
+    client.write_text(_CLIENT.format(directory=directory, host=HOST, sshd=SSHD))
+    tried = subprocess.run(["ssh", "-F", client, HOST, "true"], timeout=_LIMIT)
+    assert tried.returncode == 0, (directory / "log").read_text()
+    return client
