@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from pytest_tmuxlife.containment import kernel, procfs
 from pytest_tmuxlife.containment.strays import Strays
@@ -21,20 +21,23 @@ _LONG_PAUSE = 0.01
 
 
 def open_descendants(
-    root: int, skip: Iterable[int] = (), *, also: Iterable[int] = ()
+    root: int,
+    skip: Iterable[int] = (),
+    *,
+    known: Container[int] = (),
 ) -> list[tuple[int, int]]:
     """(pid, pidfd) of everything below *root*, parents before children.
 
     Args:
         root: This process, or one that is held by a pidfd.
         skip: Pids left out together with all below them.
-        also: Further roots, each held by a pidfd of the caller.
+        known: Pids left out, but not what is below them.
 
     The caller closes the pidfds.
     """
     opened: list[tuple[int, int]] = []
-    seen = {root, *skip, *also}
-    queue = [root, *also]
+    seen = {root, *skip}
+    queue = [root]
     for parent in queue:
         for pid in procfs.children(parent):
             if pid in seen:
@@ -48,17 +51,39 @@ def open_descendants(
                 os.close(pidfd)
                 continue
             seen.add(pid)
-            opened.append((pid, pidfd))
             queue.append(pid)
+            if pid in known:
+                os.close(pidfd)
+            else:
+                opened.append((pid, pidfd))
     return opened
 
 
+def has_others(root: int, skip: Container[int], known: Container[int]) -> bool:
+    """Something is below *root* besides those to *skip* and those *known*."""
+    seen = {root}
+    queue = [root]
+    for parent in queue:
+        for pid in procfs.children(parent):
+            if pid in skip or pid in seen:
+                continue
+            if pid not in known:
+                return True
+            seen.add(pid)
+            queue.append(pid)
+    return False
+
+
 def signal_descendants(
-    root: int, numbers: Iterable[int], skip: Iterable[int] = ()
+    root: int,
+    numbers: Iterable[int],
+    skip: Iterable[int] = (),
+    *,
+    known: Container[int] = (),
 ) -> list[int]:
     """Send *numbers* to everything below *root*; return the pids reached."""
     reached = []
-    for pid, pidfd in open_descendants(root, skip):
+    for pid, pidfd in open_descendants(root, skip, known=known):
         try:
             delivered = [kernel.send_signal(pidfd, number) for number in numbers]
             if all(delivered):
@@ -79,6 +104,7 @@ def end_descendants(
     term_grace: float,
     limit: float,
     skip: Iterable[int] = (),
+    known: Iterable[int] = (),
     strays: Strays | None = None,
 ) -> bool:
     """CONT and TERM to all, a wait, then KILL until nothing is left.
@@ -93,6 +119,7 @@ def end_descendants(
         term_grace: Seconds between TERM and KILL.
         limit: Seconds for the KILL loop.
         skip: Pids to spare, with all below them.
+        known: Pids to spare, but not what is below them.
         strays: What is ours besides, and is ended too.
 
     Returns:
@@ -100,9 +127,11 @@ def end_descendants(
         process, or one in an uninterruptible wait).
     """
 
+    spared = {*skip, *known}
+
     def send(*numbers: int) -> list[int]:
-        reached = signal_descendants(root, numbers, skip)
-        return reached + (strays.signal(numbers, skip) if strays else [])
+        reached = signal_descendants(root, numbers, skip, known=spared)
+        return reached + (strays.signal(numbers, spared) if strays else [])
 
     if is_empty():
         return True

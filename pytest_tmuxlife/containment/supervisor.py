@@ -213,7 +213,12 @@ class Supervisor:
         return _holding(self._ask("look", marked=marked))
 
     def kill(
-        self, *, term_grace: float, limit: float = 2.0, spare: Sequence[int] = ()
+        self,
+        *,
+        term_grace: float,
+        limit: float = 2.0,
+        spare: Sequence[int] = (),
+        known: Sequence[int] = (),
     ) -> Holding:
         """CONT and TERM to all, then KILL until nothing is left, bounded.
 
@@ -221,6 +226,7 @@ class Supervisor:
             term_grace: Seconds between TERM and KILL.
             limit: Seconds for the KILL.
             spare: Pids to leave alone, with all below them.
+            known: Pids to leave alone, but not what is below them.
         """
         return _holding(
             self._ask(
@@ -229,6 +235,7 @@ class Supervisor:
                 term_grace=float(term_grace),
                 kill_limit=float(limit),
                 spare=list(spare),
+                known=list(known),
             )
         )
 

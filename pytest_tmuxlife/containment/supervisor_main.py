@@ -206,25 +206,31 @@ class Supervisor:
         kernel.wait_for_wakeup(self.wakeup, seconds)
 
     def end_children(
-        self, term_grace: float, limit: float, spare: frozenset[int] = frozenset()
+        self,
+        term_grace: float,
+        limit: float,
+        spare: frozenset[int] = frozenset(),
+        known: frozenset[int] = frozenset(),
     ) -> bool:
-        """The killing ladder on all that is here, but for what to *spare*.
+        """The killing ladder on all that is here, but for some of it.
 
-        True if nothing else is left.
+        Left alone are those to *spare* with all below them, and those that are
+        *known*. True if nothing else is left.
         """
 
         def is_empty() -> bool:
-            alone = self.reap() or spare.issuperset(procfs.children(os.getpid()))
-            return alone and spare.issuperset(self.strays.find())
+            alone = self.reap() or not killing.has_others(os.getpid(), spare, known)
+            return alone and (spare | known).issuperset(self.strays.find())
 
         self.strays.note_marked()
         return killing.end_descendants(
             os.getpid(),
-            is_empty if spare else self.is_empty,
+            is_empty if spare or known else self.is_empty,
             self.pause,
             term_grace=term_grace,
             limit=limit,
             skip=spare,
+            known=known,
             strays=self.strays,
         )
 
@@ -345,10 +351,18 @@ class Supervisor:
         self.reply(request, self.state(empty=self.is_empty()))
 
     def do_kill(
-        self, request: int, *, term_grace: float, kill_limit: float, spare: list[int]
+        self,
+        request: int,
+        *,
+        term_grace: float,
+        kill_limit: float,
+        spare: list[int],
+        known: list[int],
     ) -> None:
         """The ladder, for what the verdict has described."""
-        empty = self.end_children(term_grace, kill_limit, frozenset(spare))
+        empty = self.end_children(
+            term_grace, kill_limit, frozenset(spare), frozenset(known)
+        )
         self.reply(request, self.state(empty=empty))
 
     def do_renew(self, request: int, *, directory: str, mark: str) -> None:
