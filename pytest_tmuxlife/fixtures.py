@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.harness import Harness
     from pytest_tmuxlife.keeper import Keeper
     from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.output import Output
     from pytest_tmuxlife.settings import Settings
     from pytest_tmuxlife.terminal.pane import Pane
     from pytest_tmuxlife.terminal.server import Server
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
 ENVIRONMENT_KEY: pytest.StashKey[Mapping[str, str]] = pytest.StashKey()
 HARNESS_KEY: pytest.StashKey[Harness] = pytest.StashKey()
+OUTPUT_KEY: pytest.StashKey[Output] = pytest.StashKey()
 KEEPER_KEY: pytest.StashKey[Keeper] = pytest.StashKey()
 # Keepers whose verdicts stand in no report yet.
 UNREPORTED_KEY: pytest.StashKey[list[Keeper]] = pytest.StashKey()

@@ -5,6 +5,7 @@ Knows no pytest. The servers of one test are a `Keeper`'s.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from pytest_tmuxlife.terminal.version import why_too_old
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor
     from pytest_tmuxlife.leaks.rules import IgnoreRule
+    from pytest_tmuxlife.shared import SharedServer
+    from pytest_tmuxlife.terminal.options import Options
 
 HOW_TO_INSTALL = (
     "install it (apt-get install tmux, dnf install tmux, brew install tmux) or name "
@@ -77,6 +80,7 @@ class Harness:
         self._checked_tmux = False
         self._tmux_error: TmuxNotFound | ServerNotRunning | None = None
         self.unfinished: dict[Supervisor, Sequence[int]] = {}
+        self.shared: SharedServer | None = None
 
     @property
     def reaper(self) -> Reaper:
@@ -175,6 +179,25 @@ class Harness:
         """What a server that starts now is given."""
         return clean_environment(os.environ, self._environment_at_start)
 
+    def environment_at_start(self) -> dict[str, str]:
+        """The same for a server that is no test's own."""
+        return clean_environment(self._environment_at_start)
+
+    def share(self, options: Options) -> SharedServer:
+        """Start the server that all tests share.
+
+        Args:
+            options: What it is started with.
+
+        Raises:
+            TmuxNotFound: No usable tmux.
+            ReaperDied: The helper is gone.
+        """
+        from pytest_tmuxlife.shared import SharedServer
+
+        self.shared = SharedServer(self, options)
+        return self.shared
+
     def finish(self, supervisor: Supervisor) -> None:
         """Let an unfinished supervisor go, ending what it still has.
 
@@ -196,6 +219,10 @@ class Harness:
 
     def finish_all(self) -> None:
         """Let go what a debugger, or an interrupted teardown, has left."""
+        if self.shared is not None:
+            # A helper that is gone has ended it.
+            with contextlib.suppress(ReaperDied):
+                self.shared.settle()
         for supervisor in list(self.unfinished):
             try:
                 self.finish(supervisor)

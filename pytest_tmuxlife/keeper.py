@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.harness import Harness
     from pytest_tmuxlife.leaks.known import KnownLeak
     from pytest_tmuxlife.leaks.model import Leak, Verdict
+    from pytest_tmuxlife.shared import SharedServer
     from pytest_tmuxlife.terminal.options import Options
 
 _Done = TypeVar("_Done")
@@ -42,7 +43,9 @@ class Keeper:
         known: Leaks of this test that are accepted.
         supervisors: Those that it has taken from the harness.
         servers: Those that it has made.
-        verdicts: One for each server that was ended.
+        verdicts: One for each server that was ended, and for what the test has
+            added to the shared one.
+        shared: The server of all tests, if this one uses it.
     """
 
     harness: Harness
@@ -54,6 +57,7 @@ class Keeper:
     supervisors: list[Supervisor] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    shared: SharedServer | None = None
 
     def open_server(self, given: Mapping[str, Any], where: str) -> Server:
         """A server of the test's own; it starts when it is first used.
@@ -106,7 +110,21 @@ class Keeper:
                 pane_ids=server.pane_ids,
             )
             leaks += verdict.leaks
+        if self.shared is not None:
+            leaks += self.shared.check(grace, self.all_rules)
         return leaks
+
+    def share(self) -> None:
+        """From now on the test is held to what it adds to the server of all tests.
+
+        Raises:
+            TmuxLifeError: An option that is fixed since that server's start.
+            ReaperDied: The helper is gone.
+        """
+        shared = self.harness.shared
+        assert shared is not None
+        shared.claim(self.options)
+        self.shared = shared
 
     def end(self, *, spare_survivors: bool) -> None:
         """End every server, give the verdicts, and end what outlived them.
@@ -127,8 +145,15 @@ class Keeper:
             settings.leak_grace, settings.kill_grace
         )
         ending = _Ending(Deadline(grace), limited_by, self.all_rules)
+        alone = len(self.servers) == 1 and self.shared is None
         for server in self.servers:
-            ending.begin(server, alone=len(self.servers) == 1)
+            ending.begin(server, alone=alone)
+        if self.shared is not None:
+            verdict = ending.judge_shared(self.shared)
+            if verdict is not None:
+                self.verdicts.append(verdict)
+            if not (spare_survivors and verdict is not None and verdict.leaks):
+                ending.insist(self.shared.settle)
         for server in self.servers:
             verdict = ending.judge(server)
             if verdict is not None:
@@ -197,6 +222,21 @@ class _Ending:
         if interruption is not None:
             self._note(interruption)
         return replace(verdict, waited=since + verdict.waited)
+
+    def judge_shared(self, shared: SharedServer) -> Verdict | None:
+        """What the test has added to the server of all tests."""
+
+        def judge() -> Verdict | None:
+            verdict, interruption = shared.judge(
+                0.0 if self.interruption else self.deadline.remaining,
+                self.rules,
+                self.limited_by,
+            )
+            if interruption is not None:
+                self._note(interruption)
+            return verdict
+
+        return self.insist(judge)
 
     def insist(self, step: Callable[[], _Done]) -> _Done | None:
         for _ in range(2):

@@ -15,6 +15,7 @@ from pytest_tmuxlife.errors import ReaperDied, TmuxLifeError
 from pytest_tmuxlife.fixtures import (
     ENVIRONMENT_KEY,
     HARNESS_KEY,
+    OUTPUT_KEY,
     SETTINGS_KEY,
     UNREPORTED_KEY,
     _tmux_keeper,
@@ -32,12 +33,19 @@ from pytest_tmuxlife.known_leaks import errors_of_markers
 from pytest_tmuxlife.outcome import Outcome, stop
 from pytest_tmuxlife.output import Output
 from pytest_tmuxlife.policy import is_anybody_held
+from pytest_tmuxlife.shared_fixtures import (
+    SHARED,
+    _tmux_shared_check,
+    hold_to_what_it_adds,
+    tmux_shared_server,
+)
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.sweep import Swept
 
 __all__ = [
     "_tmux_keeper",
+    "_tmux_shared_check",
     "tmux_env",
     "tmux_leaks",
     "tmux_options",
@@ -45,10 +53,10 @@ __all__ = [
     "tmux_server",
     "tmux_server_factory",
     "tmux_session",
+    "tmux_shared_server",
 ]
 
 _SWEPT_KEY: pytest.StashKey[list[Swept]] = pytest.StashKey()
-_OUTPUT_KEY: pytest.StashKey[Output] = pytest.StashKey()
 
 # Levels at which every test of the run is checked.
 _CHECKING = ("warn", "fail")
@@ -100,7 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SWEPT_KEY] = []
     config.stash[UNREPORTED_KEY] = []
     outcome = Outcome(config)
-    output = config.stash[_OUTPUT_KEY] = Output(config, outcome)
+    output = config.stash[OUTPUT_KEY] = Output(config, outcome)
     config.pluginmanager.register(outcome, "tmuxlife-outcome")
     config.pluginmanager.register(output, "tmuxlife-output")
 
@@ -135,6 +143,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             harness_of(config).require_tmux()
         except TmuxLifeError as error:
             raise pytest.UsageError(f"--tmux-required: {error}") from None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Hold each test that uses the shared server to what it adds."""
+    if SHARED in getattr(item, "fixturenames", ()):
+        hold_to_what_it_adds(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -219,7 +233,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     harness = config.stash.get(HARNESS_KEY, None)
     if harness is None:
         return
-    config.stash[_OUTPUT_KEY].show_unreported()
+    config.stash[OUTPUT_KEY].show_unreported()
     try:
         harness.close()
     except ReaperDied as error:

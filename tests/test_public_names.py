@@ -25,6 +25,7 @@ KNOWS_PYTEST = {
     "fixtures.py",
     "hookspecs.py",
     "settings.py",
+    "shared_fixtures.py",
 }
 
 

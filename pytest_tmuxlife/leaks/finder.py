@@ -7,7 +7,7 @@ what is left. A clean server costs one look; only a leak pays the grace.
 from __future__ import annotations
 
 import select
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -20,6 +20,7 @@ from pytest_tmuxlife.containment.processes import (
 from pytest_tmuxlife.containment.supervisor import Holding, Supervisor
 from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.leaks.escape import Scene
+from pytest_tmuxlife.leaks.growth import Identity, identity
 from pytest_tmuxlife.leaks.model import Verdict
 from pytest_tmuxlife.leaks.rules import Permission, Rule, permission_for
 from pytest_tmuxlife.leaks.sight import Sight
@@ -161,6 +162,7 @@ def find_unaccounted(
     grace: float,
     rules: Sequence[Rule] = (),
     pane_ids: Mapping[int, str] = MappingProxyType({}),
+    besides: Container[Identity] = (),
 ) -> Verdict:
     """What no living pane or job accounts for, while the server goes on.
 
@@ -175,13 +177,18 @@ def find_unaccounted(
         rules: What may stay.
         pane_ids: Names of panes, gone ones too, by the pid of their first
             process.
+        besides: Processes that were there before, by pid and start.
     """
     deadline = Deadline(grace)
     for pause in backoff(0.002, 0.1):
         holding = supervisor.look()
         tree = steady_look(supervisor.pid, holding.strays)
         accused = _unaccounted(tree, server_pid, pane_pids)
-        accused = [info for info in accused if permission_for(rules, info) is None]
+        accused = [
+            info
+            for info in accused
+            if identity(info) not in besides and permission_for(rules, info) is None
+        ]
         if not accused or deadline.expired:
             break
         select.select([], [], [], min(pause, deadline.remaining))

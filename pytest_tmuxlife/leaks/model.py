@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.rules import IgnoreRule, Permission
 
 Kind = Literal[
-    "process", "zombie", "descriptor", "socket", "shared memory", "tmux server"
+    "process",
+    "zombie",
+    "descriptor",
+    "socket",
+    "shared memory",
+    "tmux server",
+    "session",
+    "window",
+    "pane",
 ]
 
 
@@ -54,6 +62,7 @@ class Leak:
         descriptors: Open ones worth naming.
         target: What it is, if it is no process: ``11w /var/log/agent.jsonl`` for a
             descriptor, else a path or an id.
+        is_missing: The contrary: it was there before the test, and is gone.
     """
 
     kind: Kind
@@ -68,6 +77,7 @@ class Leak:
     user: str = ""
     descriptors: tuple[Descriptor, ...] = ()
     target: str = ""
+    is_missing: bool = False
 
     @property
     def name(self) -> str:
@@ -82,7 +92,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the end of one tmux server has shown.
+    """What the end of one tmux server has shown, or the end of a test on it.
 
     Attributes:
         server_pid: Of the tmux server; 0 if it never started.
@@ -95,6 +105,9 @@ class Verdict:
             status, or minus the signal's number.
         limited_by: What kept it from waiting the whole grace, or "".
         known: Leaks that are accepted; they are not in ``leaks``.
+        is_shared: The server is that of all tests.
+        goes_on: It was not ended; *tree* has nothing but what was added, and
+            what that descends from.
     """
 
     server_pid: int
@@ -106,6 +119,8 @@ class Verdict:
     statuses: Mapping[int, int] = field(default_factory=dict)
     limited_by: str = ""
     known: Sequence[tuple[Leak, KnownLeak]] = ()
+    is_shared: bool = False
+    goes_on: bool = False
 
 
 Scope = Literal["test", "fixture", "run"]

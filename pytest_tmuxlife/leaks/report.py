@@ -57,6 +57,8 @@ _OUTLIVED = {"test": "the test", "fixture": "the fixture", "run": "the run"}
 
 
 def _headline_of_server(verdict: Verdict) -> str:
+    if verdict.is_shared:
+        return _headline_of_shared(verdict)
     known = [leak for leak, _ in verdict.known]
     what = count(verdict.leaks) if verdict.leaks else f"{count(known)}, known,"
     return f"{what} outlived tmux server {verdict.server_pid}"
@@ -65,6 +67,21 @@ def _headline_of_server(verdict: Verdict) -> str:
 def _did_not_happen(known: KnownLeak) -> str:
     what = f"known leak {known.pattern.pattern!r} did not happen"
     return printable(f"{what}; remove its marker tmux_known_leak")
+
+
+def _headline_of_shared(verdict: Verdict) -> str:
+    leaks = verdict.leaks or [leak for leak, _ in verdict.known]
+    left = [leak for leak in leaks if not leak.is_missing]
+    ended = [leak for leak in leaks if leak.is_missing]
+    server = [leak for leak in ended if leak.kind == "tmux server"]
+    if server:
+        parts = [f"the test {leak.why} ({verdict.server_pid})" for leak in server]
+        return "; ".join(parts + ([f"{count(left)} outlived it"] if left else []))
+    where = f"on the shared tmux server {verdict.server_pid}"
+    parts = [f"{count(left)} left {where}"] if left else []
+    if ended:
+        parts.append(f"{count(ended)} {where} ended by a test that had not made it")
+    return "; ".join(parts)
 
 
 def count(leaks: Sequence[Leak]) -> str:
@@ -127,11 +144,12 @@ def report_server(verdict: Verdict) -> list[str]:
     """The block of one tmux server: headline, tree, advice."""
     limited = f" ({verdict.limited_by})" if verdict.limited_by else ""
     since = "after kill-server"
-    if verdict.server_pid not in verdict.tree.processes:
+    if verdict.goes_on or verdict.server_pid not in verdict.tree.processes:
         since = "at the end of the test"
     looked = f"looked for {verdict.waited:.1f} s {since}{limited}"
     lines = [f"{_headline_of_server(verdict)}; {looked}", ""]
-    lines += _Tree(verdict).lines()
+    if not verdict.goes_on or verdict.tree.processes:
+        lines += _Tree(verdict).lines()
     lines += [printable(str(leak)) for leak in verdict.leaks if leak.process is None]
     lines.append("")
     lines += _advice(verdict.leaks) + _known(verdict.known)
@@ -284,6 +302,8 @@ class _Tree:
             return printable(f"{alive} {age}   {why}")
         if info.pid in self.allowed:
             return "alive, allowed"
+        if self.verdict.goes_on:
+            return "still there"
         status = self.verdict.statuses.get(info.pid)
         return f"gone, {signal_name(-status)}" if status and status < 0 else "gone"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.errors import ServerNotRunning
@@ -18,11 +19,16 @@ PANE_FORMAT = "#{pid} #{session_id} #{pane_id} #{pane_pid} #{pane_tty}"
 
 
 class PaneDirectory:
-    """Hands out `Pane` objects, always the same one for the same pane."""
+    """Hands out `Pane` objects, always the same one for the same pane.
+
+    Attributes:
+        client: The server's.
+        timeout: Seconds for the waits of panes that name none.
+    """
 
     def __init__(self, client: Client, timeout: float) -> None:
         self.client = client
-        self._timeout = timeout
+        self.timeout = timeout
         self._known: dict[str, Pane] = {}
         # Handles of programs that respawn-pane has replaced.
         self._replaced: list[Pane] = []
@@ -45,7 +51,7 @@ class PaneDirectory:
                 self._replaced.append(pane)
             pane = Pane(
                 self.client,
-                timeout=self._timeout if timeout is None else timeout,
+                timeout=self.timeout if timeout is None else timeout,
                 id=pane_id,
                 pid=int(pane_pid),
                 terminal=terminal,
@@ -76,6 +82,20 @@ class PaneDirectory:
     def ids(self) -> dict[int, str]:
         """Ids of the panes that were handed out, by pid."""
         return {pane.pid: pane.id for pane in (*self._replaced, *self._known.values())}
+
+    def forget(self, kept: Mapping[str, int]) -> None:
+        """Close the handles of panes that are gone, and remove their files.
+
+        Args:
+            kept: The panes that are there, with the pids of their programs.
+        """
+        gone = [pane for pane in self._known.values() if kept.get(pane.id) != pane.pid]
+        for pane in (*self._replaced, *gone):
+            pane.close()
+            pane.launch.remove_files()
+        self._replaced.clear()
+        for pane in gone:
+            del self._known[pane.id]
 
     def close(self) -> None:
         """Close all handles."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -57,6 +58,13 @@ class Launch:
     prompt: re.Pattern[str] | None = None
     shell_prompt: ShellPrompt | None = None
     channel: str = ""
+
+    def remove_files(self) -> None:
+        """Remove what `Shell.prepare` has made, once its program is gone."""
+        for path in (self.channel, self.channel.removesuffix(".fifo") + ".rc"):
+            if self.channel:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
 
 
 @dataclass(frozen=True)

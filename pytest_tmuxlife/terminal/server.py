@@ -59,7 +59,8 @@ class Server:
         timeout_scale: float = 1.0,
     ) -> None:
         self.supervisor = supervisor
-        self.options = options
+        # What its sessions get, and what it was started with itself.
+        self.options = self._made_by = options
         self._socket_path = check_socket_path(socket_in(supervisor.directory))
         os.mkdir(os.path.dirname(self._socket_path), 0o700)
         self._environment = {
@@ -203,15 +204,15 @@ class Server:
 
     def _write_config(self) -> str:
         path = self.supervisor.directory + "/tmux.conf"
-        columns, rows = self.options.size
+        columns, rows = self._made_by.size
         lines = [
-            f"set-option -g history-limit {self.options.history_limit}",
+            f"set-option -g history-limit {self._made_by.history_limit}",
             f"set-option -g default-size {columns}x{rows}",
         ]
-        if self.options.remain_on_exit:
+        if self._made_by.remain_on_exit:
             lines.append("set-option -gw remain-on-exit on")
-        if self.options.config:
-            lines.append(f"source-file {_quoted(self.options.config)}")
+        if self._made_by.config:
+            lines.append(f"source-file {_quoted(self._made_by.config)}")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write("\n".join(lines) + "\n")
         return path
@@ -307,7 +308,7 @@ class Server:
             return self._started(
                 self._client.start_server(self._write_config(), arguments)
             )
-        limit, default = options.history_limit, self.options.history_limit
+        limit, default = options.history_limit, self._made_by.history_limit
         if limit == default:
             return self._client.query(*arguments)
         # A pane takes the limit that holds when it is made; since 3.7 it
@@ -334,7 +335,7 @@ class Server:
             arguments += ["-e", literal(f"{variable}={text}")]
         arguments.append("--")
         arguments += [literal(word) for word in _never_a_shell_line(launch.argv)]
-        if options.remain_on_exit and not self.options.remain_on_exit:
+        if options.remain_on_exit and not self._made_by.remain_on_exit:
             arguments += [";", "set-option", "-w", "remain-on-exit", "on"]
         return arguments
 

@@ -1,0 +1,405 @@
+"""One tmux server for all tests of a run, each held to what it added to it.
+
+Knows no pytest.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_tmuxlife.clock import Deadline, backoff
+from pytest_tmuxlife.containment.processes import ProcessInfo, ProcessTree, note_tree
+from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning
+from pytest_tmuxlife.leaks import growth
+from pytest_tmuxlife.leaks.escape import Scene
+from pytest_tmuxlife.leaks.finder import LINEAGE, end_and_judge, find_unaccounted
+from pytest_tmuxlife.leaks.model import Leak, Verdict
+from pytest_tmuxlife.leaks.rules import IgnoreRule, Permission, Rule, permission_for
+from pytest_tmuxlife.leaks.survivors import UNSEEN, describe, steady_look
+from pytest_tmuxlife.terminal.lasting import Inventory, Item, LastingServer
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.harness import Harness
+    from pytest_tmuxlife.terminal.options import Options
+
+# What tmux itself names is seen by asking it.
+_BY_TMUX = ("tmux",)
+# A session whose shell gets SIGHUP is gone in 2 ms, and its programs in 40.
+_AFTER_REMOVAL = 0.3
+_KILL_LIMIT = 0.5
+# kill-server answers a moment before the server is gone.
+_ENDING = 0.5
+
+
+class SharedServer:
+    """The server, and the test that has it now.
+
+    Args:
+        harness: Of the run.
+        options: What it is started with.
+
+    Attributes:
+        server: What tests get; the same object for all of them.
+    """
+
+    def __init__(self, harness: Harness, options: Options) -> None:
+        self._harness = harness
+        self._options = options
+        self._claim: Claim | None = None
+        self._kept: list[IgnoreRule] = []
+        self.server = LastingServer(
+            harness.new_supervisor(),
+            tmux=harness.require_tmux(),
+            environment=harness.environment_at_start(),
+            options=options,
+            engine=harness.settings.engine,
+            timeout_scale=harness.settings.timeout_scale,
+        )
+        _ = self.server.supervisor.pid
+        self.server.start()
+
+    def claim(self, options: Options) -> None:
+        """Have what is added from now on belong to one test.
+
+        A server that has ended is started anew.
+
+        Args:
+            options: Of the test, for its sessions.
+
+        Raises:
+            TmuxLifeError: An option that is fixed since the server's start.
+            ReaperDied: The helper is gone.
+        """
+        if not self.server.is_running:
+            self._let_go()
+            self.server.start_anew(self._harness.new_supervisor())
+        self.server.lend(options, self._harness.environment)
+        self._claim = Claim(self.server, self._harness.settings.kill_grace)
+
+    def check(self, grace: float, rules: Sequence[Rule]) -> list[Leak]:
+        """What the test has added and no living pane or job accounts for."""
+        server = self.server
+        before = self._claim.before.processes if self._claim else frozenset()
+        verdict = find_unaccounted(
+            server.supervisor,
+            server_pid=server.started_pid,
+            pane_pids={pane.pid for pane in server.panes},
+            grace=grace,
+            rules=rules,
+            pane_ids=server.pane_ids,
+            besides=before,
+        )
+        return list(verdict.leaks)
+
+    def judge(
+        self, grace: float, rules: Sequence[Rule], limited_by: str
+    ) -> tuple[Verdict | None, BaseException | None]:
+        """Say what the test has left; see `Claim.judge`. None without a test.
+
+        Sessions that are made from now on are no test's.
+        """
+        if self._claim is None:
+            return None, None
+        verdict, interruption = self._claim.judge(grace, rules, limited_by)
+        self._kept += [
+            rule for rule in rules if isinstance(rule, IgnoreRule) and rule.keep
+        ]
+        self.server.lend(self._options, dict)
+        return verdict, interruption
+
+    def settle(self) -> None:
+        """End what the test has left; does nothing if that was done."""
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.remove()
+        if not self.server.is_running:
+            self._let_go()
+
+    def end(self, grace: float, rules: Sequence[Rule]) -> Verdict:
+        """End the server with its verdict, and what outlived it.
+
+        Raises:
+            ReaperDied: The helper is gone.
+            BaseException: What cut the wait short, once all is ended.
+        """
+        server = self.server
+        left = server.inventory().sessions if server.is_running else []
+        verdict, interruption = end_and_judge(
+            server.supervisor,
+            server_pid=server.started_pid,
+            grace=grace,
+            rules=[*rules, *self._kept],
+            pane_ids=server.pane_ids,
+        )
+        self._let_go()
+        self._harness.shared = None
+        if interruption is not None:
+            raise interruption
+        leaks = (*_left(left), *verdict.leaks)
+        return replace(verdict, leaks=leaks, is_shared=True)
+
+    def _let_go(self) -> None:
+        supervisor = self.server.supervisor
+        self.server.close()
+        if not supervisor.is_alive:
+            return
+        self._harness.unfinished.setdefault(supervisor, ())
+        self._harness.finish(supervisor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the test has added, at one moment."""
+
+    inventory: Inventory
+    items: Sequence[Item]
+    tree: ProcessTree
+    processes: Sequence[ProcessInfo]
+    descriptors: Sequence[Leak]
+    is_unseen: bool
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.items or self.processes or self.descriptors or self.is_unseen)
+
+
+class Claim:
+    """What was there when a test began, and what it has added since.
+
+    Args:
+        server: The shared server; it runs.
+        kill_grace: Seconds between TERM and KILL.
+    """
+
+    def __init__(self, server: LastingServer, kill_grace: float) -> None:
+        self.server = server
+        self._kill_grace = kill_grace
+        self._supervisor = server.supervisor
+        self._inventory = server.inventory()
+        tree = note_tree(self._supervisor.pid)
+        self.before = growth.note(tree, server.pid)
+        self._kept: list[ProcessInfo] = []
+
+    # -- the verdict -----------------------------------------------------------
+
+    def judge(
+        self, grace: float, rules: Sequence[Rule], limited_by: str = ""
+    ) -> tuple[Verdict, BaseException | None]:
+        """Say what was added and is still there. Ends nothing of it.
+
+        If the test has ended the server, then what outlived that.
+
+        Returns:
+            The verdict, and what cut the wait short.
+
+        Raises:
+            ReaperDied: The supervisor is gone.
+        """
+        deadline = Deadline(grace)
+        interruption: BaseException | None = None
+        try:
+            look = self._settled(deadline, rules)
+        except ReaperDied:
+            raise
+        except ServerNotRunning:
+            return self._judge_ended(deadline, rules, limited_by)
+        except BaseException as error:
+            interruption = error
+            limited_by = f"cut short by {type(error).__name__}"
+            look = self._look(rules)
+        verdict = Verdict(
+            self.server.started_pid,
+            deadline.elapsed,
+            growth.cut(
+                look.tree,
+                growth.added(look.tree, self.before),
+                self.server.started_pid,
+            ),
+            leaks=self._leaks(look),
+            ignored=self._allowed(look.tree, rules),
+            pane_ids={**self.server.pane_ids, **look.inventory.panes},
+            limited_by=limited_by,
+            is_shared=True,
+            goes_on=True,
+        )
+        self.server.forget(look.inventory)
+        return verdict, interruption
+
+    def _settled(self, deadline: Deadline, rules: Sequence[Rule]) -> _Look:
+        for pause in backoff(0.0005, 0.05):
+            look = self._look(rules)
+            if look.is_clean or deadline.expired:
+                return look
+            select.select([], [], [], min(pause, deadline.remaining))
+        raise AssertionError("backoff never ends")
+
+    def _look(self, rules: Sequence[Rule]) -> _Look:
+        inventory = self.server.inventory()
+        items = inventory.beyond(self._inventory)
+        tree = steady_look(self._supervisor.pid)
+        processes = self._accused(tree, inventory, rules)
+        return _Look(
+            inventory,
+            items,
+            tree,
+            processes,
+            # The server holds the terminal of each pane.
+            []
+            if items or processes
+            else growth.more_descriptors(self.server.pid, self.before),
+            not (items or processes) and self._has_unseen(tree),
+        )
+
+    def _accused(
+        self,
+        tree: ProcessTree,
+        inventory: Inventory,
+        rules: Sequence[Rule],
+    ) -> list[ProcessInfo]:
+        """Processes that the test has added; those of its own panes go with them."""
+        own = {
+            pid
+            for pane, pid in inventory.pids.items()
+            if pane not in self._inventory.items
+        }
+        beside = set(map(growth.identity, growth.without_heirs(tree, own)))
+        return [
+            process
+            for process in growth.added(tree, self.before)
+            if growth.identity(process) in beside
+            and permission_for(rules, process) is None
+        ]
+
+    def _has_unseen(self, tree: ProcessTree) -> bool:
+        """An orphan is there that exits whenever it is looked at."""
+        holding = self._supervisor.look()
+        return not all(
+            pid in tree.processes or pid == self.server.pid for pid in holding.children
+        )
+
+    def _leaks(self, look: _Look) -> tuple[Leak, ...]:
+        scene = Scene(
+            look.tree,
+            self._supervisor.pid,
+            self.server.started_pid,
+            panes=self.server.pane_ids,
+        )
+        found = describe(look.processes, scene, LINEAGE)
+        unseen = [UNSEEN] if look.is_unseen else []
+        missing = _missing(self._inventory.beyond(look.inventory))
+        left = _left(look.items)
+        return (*missing, *left, *found, *unseen, *look.descriptors)
+
+    def _allowed(
+        self, tree: ProcessTree, rules: Sequence[Rule]
+    ) -> tuple[tuple[ProcessInfo, Permission], ...]:
+        allowed = tuple(
+            (process, given)
+            for process in growth.added(tree, self.before)
+            if (given := permission_for(rules, process)) is not None
+        )
+        self._kept = [process for process, given in allowed if given.keep]
+        return allowed
+
+    def _judge_ended(
+        self, deadline: Deadline, rules: Sequence[Rule], limited_by: str
+    ) -> tuple[Verdict, BaseException | None]:
+        pid = self.server.started_pid
+        why = "ended the shared tmux server"
+        if not self.server.ends_within(_ENDING):
+            why = "left the shared tmux server stopped or stuck"
+        verdict, interruption = end_and_judge(
+            self._supervisor,
+            server_pid=pid,
+            grace=deadline.remaining,
+            rules=rules,
+            limited_by=limited_by,
+            pane_ids=self.server.pane_ids,
+        )
+        ended = Leak(
+            kind="tmux server",
+            why=why,
+            seen_by=LINEAGE,
+            process=None,
+            opened_at=None,
+            advice="let the test end its own sessions only, or give it a server of its "
+            "own (tmux_server)",
+            target=str(pid),
+            is_missing=True,
+        )
+        leaks = (ended, *verdict.leaks)
+        return replace(verdict, leaks=leaks, is_shared=True), interruption
+
+    # -- what happens then -------------------------------------------------------
+
+    def remove(self) -> None:
+        """End all that was added, so that the next test starts clean.
+
+        Raises:
+            ReaperDied: The supervisor is gone.
+        """
+        if not self._supervisor.is_alive or not self.server.is_running:
+            return
+        try:
+            for item in self.server.inventory().beyond(self._inventory):
+                self.server.remove(item)
+            self.server.forget(self.server.inventory())
+        except ServerNotRunning:
+            # It ended meanwhile: the next claim starts another.
+            return
+        self._wait_for_processes(Deadline(_AFTER_REMOVAL))
+        self._supervisor.kill(
+            term_grace=self._kill_grace,
+            limit=_KILL_LIMIT,
+            spare=[process.pid for process in self._kept],
+            known=self.before.pids,
+        )
+
+    def _wait_for_processes(self, deadline: Deadline) -> None:
+        kept = set(map(growth.identity, self._kept))
+        for pause in backoff(0.001, 0.02):
+            added = growth.added(note_tree(self._supervisor.pid), self.before)
+            if deadline.expired or not set(map(growth.identity, added)) - kept:
+                return
+            select.select([], [], [], min(pause, deadline.remaining))
+
+
+def _left(items: Sequence[Item]) -> list[Leak]:
+    return [
+        Leak(
+            kind=item.kind,
+            why="left on the shared tmux server",
+            seen_by=_BY_TMUX,
+            process=None,
+            opened_at=None,
+            advice=_ADVICE[item.kind],
+            target=str(item),
+        )
+        for item in items
+    ]
+
+
+def _missing(items: Sequence[Item]) -> list[Leak]:
+    return [
+        Leak(
+            kind=item.kind,
+            why="was there before the test, and is gone",
+            seen_by=_BY_TMUX,
+            process=None,
+            opened_at=None,
+            advice="let a test end only what it has made itself",
+            target=str(item),
+            is_missing=True,
+        )
+        for item in items
+    ]
+
+
+_ADVICE = {
+    "session": "end it in the test: Session.kill()",
+    "window": "end it in the test: kill-window, by its id",
+    "pane": "end it in the test: kill-pane, by its id",
+}

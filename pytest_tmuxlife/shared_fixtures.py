@@ -1,0 +1,69 @@
+"""The tmux server that all tests of a run share, as a fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_tmuxlife.errors import TmuxNotFound
+from pytest_tmuxlife.fixtures import OUTPUT_KEY, SETTINGS_KEY, harness_of
+from pytest_tmuxlife.terminal.options import Options
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.keeper import Keeper
+    from pytest_tmuxlife.terminal.server import Server
+
+SHARED = "tmux_shared_server"
+_CHECK = "_tmux_shared_check"
+
+
+@pytest.fixture(scope="session")
+def tmux_shared_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One tmux server for all tests; each is held to what it adds to it."""
+    config = request.config
+    harness = harness_of(config)
+    settings = config.stash[SETTINGS_KEY]
+    try:
+        harness.require_tmux()
+    except TmuxNotFound as error:
+        pytest.skip(error.reason)
+    from pytest_tmuxlife.leaks.model import Finding
+
+    shared = harness.share(
+        Options(
+            program=settings.program,
+            size=settings.size,
+            timeout=settings.timeout,
+            cwd=str(tmp_path_factory.mktemp(SHARED)),
+        )
+    )
+    yield shared.server
+    verdict = shared.end(settings.leak_grace, settings.ignore)
+    if verdict.leaks:
+        finding = Finding(SHARED, scope="fixture", verdicts=(verdict,))
+        config.stash[OUTPUT_KEY].report_wider(finding)
+
+
+@pytest.fixture
+def _tmux_shared_check(_tmux_keeper: Keeper, tmux_shared_server: Server) -> None:
+    _tmux_keeper.share()
+
+
+def hold_to_what_it_adds(item: pytest.Item) -> None:
+    """Have a test that uses the shared server checked around all it sets up itself.
+
+    So after the fixtures of wider scope, and before the first one of its own.
+    """
+    if not isinstance(item, pytest.Function) or _CHECK in item.fixturenames:
+        return
+    definitions = item._fixtureinfo.name2fixturedefs
+    own = (
+        place
+        for place, name in enumerate(item.fixturenames)
+        if name in definitions and definitions[name][-1].scope == "function"
+    )
+    item.fixturenames.insert(next(own, len(item.fixturenames)), _CHECK)
