@@ -106,6 +106,7 @@ def test_text_printed_through_dev_tty_is_found(tmux_pane: Pane) -> None:
 def test_text_on_the_alternate_screen_is_found(tmux_pane: Pane) -> None:
     tmux_pane.send_line("printf '\\033[?1049hFULL'; sleep 100")
     tmux_pane.wait_for_text("FULL")
+    wait_for_program(tmux_pane, "sleep")
     tmux_pane.send_key("C-c")
 
 
@@ -114,6 +115,7 @@ def test_scope_line_is_the_line_of_the_cursor(tmux_pane: Pane) -> None:
     tmux_pane.wait_for_text("Password:", scope="line")
     with pytest.raises(WaitTimeout):
         tmux_pane.wait_for_text("above", scope="line", timeout=0.2)
+    wait_for_program(tmux_pane, "cat")
     tmux_pane.send_key("C-c")
 
 
