@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment.processes import ProcessInfo, ProcessTree, note_tree
+from pytest_tmuxlife.containment.supervisor import Holding
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning
 from pytest_tmuxlife.leaks import growth
 from pytest_tmuxlife.leaks.escape import Scene
-from pytest_tmuxlife.leaks.finder import LINEAGE, end_and_judge, find_unaccounted
+from pytest_tmuxlife.leaks.finder import end_and_judge, find_unaccounted
 from pytest_tmuxlife.leaks.model import Leak, Verdict
 from pytest_tmuxlife.leaks.rules import IgnoreRule, Permission, Rule, permission_for
+from pytest_tmuxlife.leaks.sight import Sight
 from pytest_tmuxlife.leaks.survivors import UNSEEN, describe, steady_look
 from pytest_tmuxlife.terminal.lasting import Inventory, Item, LastingServer
 
@@ -30,6 +32,8 @@ _BY_TMUX = ("tmux",)
 # A session whose shell gets SIGHUP is gone in 2 ms, and its programs in 40.
 _AFTER_REMOVAL = 0.3
 _KILL_LIMIT = 0.5
+# One that was on its way out is gone then; one of a chain of forks is not the last.
+_SHORTEST = 0.1
 # kill-server answers a moment before the server is gone.
 _ENDING = 0.5
 
@@ -179,9 +183,12 @@ class Claim:
         self._kill_grace = kill_grace
         self._supervisor = server.supervisor
         self._inventory = server.inventory()
-        tree = note_tree(self._supervisor.pid)
-        self.before = growth.note(tree, server.pid)
+        self.before = growth.note(self._tree(), server.pid)
         self._kept: list[ProcessInfo] = []
+
+    def _tree(self) -> ProcessTree:
+        strays = self._supervisor.look().strays
+        return note_tree(self._supervisor.pid, also=strays)
 
     # -- the verdict -----------------------------------------------------------
 
@@ -209,7 +216,7 @@ class Claim:
         except BaseException as error:
             interruption = error
             limited_by = f"cut short by {type(error).__name__}"
-            look = self._look(rules)
+            look = self._settled(Deadline(_SHORTEST), rules)
         verdict = Verdict(
             self.server.started_pid,
             deadline.elapsed,
@@ -231,15 +238,18 @@ class Claim:
     def _settled(self, deadline: Deadline, rules: Sequence[Rule]) -> _Look:
         for pause in backoff(0.0005, 0.05):
             look = self._look(rules)
-            if look.is_clean or deadline.expired:
+            if look.is_clean or (deadline.expired and not look.is_unseen):
                 return look
-            select.select([], [], [], min(pause, deadline.remaining))
+            if deadline.elapsed > deadline.timeout + _SHORTEST:
+                return look
+            select.select([], [], [], min(pause, deadline.remaining or pause))
         raise AssertionError("backoff never ends")
 
     def _look(self, rules: Sequence[Rule]) -> _Look:
         inventory = self.server.inventory()
         items = inventory.beyond(self._inventory)
-        tree = steady_look(self._supervisor.pid)
+        holding = self._supervisor.look()
+        tree = steady_look(self._supervisor.pid, holding.strays)
         processes = self._accused(tree, inventory, rules)
         return _Look(
             inventory,
@@ -250,7 +260,7 @@ class Claim:
             []
             if items or processes
             else growth.more_descriptors(self.server.pid, self.before),
-            not (items or processes) and self._has_unseen(tree),
+            not (items or processes) and self._is_unseen(holding, tree),
         )
 
     def _accused(
@@ -273,21 +283,23 @@ class Claim:
             and permission_for(rules, process) is None
         ]
 
-    def _has_unseen(self, tree: ProcessTree) -> bool:
-        """An orphan is there that exits whenever it is looked at."""
-        holding = self._supervisor.look()
+    def _is_unseen(self, holding: Holding, tree: ProcessTree) -> bool:
+        """An orphan was there that had exited when it was looked at."""
         return not all(
             pid in tree.processes or pid == self.server.pid for pid in holding.children
         )
 
     def _leaks(self, look: _Look) -> tuple[Leak, ...]:
+        holding = self._supervisor.look()
         scene = Scene(
             look.tree,
             self._supervisor.pid,
             self.server.started_pid,
-            panes=self.server.pane_ids,
+            panes={**self.server.pane_ids, **look.inventory.panes},
+            strays=frozenset(holding.strays),
         )
-        found = describe(look.processes, scene, LINEAGE)
+        sight = Sight.of(self._supervisor, holding, look.tree)
+        found = describe(look.processes, scene, sight)
         unseen = [UNSEEN] if look.is_unseen else []
         missing = _missing(self._inventory.beyond(look.inventory))
         left = _left(look.items)
@@ -322,7 +334,7 @@ class Claim:
         ended = Leak(
             kind="tmux server",
             why=why,
-            seen_by=LINEAGE,
+            seen_by=("lineage",),
             process=None,
             opened_at=None,
             advice="let the test end its own sessions only, or give it a server of its "
@@ -361,7 +373,7 @@ class Claim:
     def _wait_for_processes(self, deadline: Deadline) -> None:
         kept = set(map(growth.identity, self._kept))
         for pause in backoff(0.001, 0.02):
-            added = growth.added(note_tree(self._supervisor.pid), self.before)
+            added = growth.added(self._tree(), self.before)
             if deadline.expired or not set(map(growth.identity, added)) - kept:
                 return
             select.select([], [], [], min(pause, deadline.remaining))

@@ -24,6 +24,7 @@ def open_descendants(
     root: int,
     skip: Iterable[int] = (),
     *,
+    also: Iterable[int] = (),
     known: Container[int] = (),
 ) -> list[tuple[int, int]]:
     """(pid, pidfd) of everything below *root*, parents before children.
@@ -31,13 +32,14 @@ def open_descendants(
     Args:
         root: This process, or one that is held by a pidfd.
         skip: Pids left out together with all below them.
+        also: Further roots, each held by a pidfd of the caller.
         known: Pids left out, but not what is below them.
 
     The caller closes the pidfds.
     """
     opened: list[tuple[int, int]] = []
-    seen = {root, *skip}
-    queue = [root]
+    seen = {root, *skip, *also}
+    queue = [root, *also]
     for parent in queue:
         for pid in procfs.children(parent):
             if pid in seen:
@@ -126,7 +128,6 @@ def end_descendants(
         True if nothing is left; False if *limit* ran out (another user's
         process, or one in an uninterruptible wait).
     """
-
     spared = {*skip, *known}
 
     def send(*numbers: int) -> list[int]:
