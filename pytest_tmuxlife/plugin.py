@@ -179,7 +179,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     from pytest_tmuxlife.whole_run import WholeRun
 
     config.pluginmanager.register(
-        WholeRun(config, config.stash[_OUTPUT_KEY]), "tmuxlife-whole-run"
+        WholeRun(config, config.stash[OUTPUT_KEY]), "tmuxlife-whole-run"
     )
 
 

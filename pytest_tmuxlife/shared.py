@@ -122,14 +122,19 @@ class SharedServer:
         if not self.server.is_running:
             self._let_go()
 
-    def end(self, grace: float, rules: Sequence[Rule]) -> Verdict:
+    def end(self, grace: float, rules: Sequence[Rule]) -> Verdict | None:
         """End the server with its verdict, and what outlived it.
+
+        None if the last test has ended it already.
 
         Raises:
             ReaperDied: The helper is gone.
             BaseException: What cut the wait short, once all is ended.
         """
         server = self.server
+        self._harness.shared = None
+        if not server.supervisor.is_alive:
+            return None
         left = server.inventory().sessions if server.is_running else []
         verdict, interruption = end_and_judge(
             server.supervisor,
@@ -139,7 +144,6 @@ class SharedServer:
             pane_ids=server.pane_ids,
         )
         self._let_go()
-        self._harness.shared = None
         if interruption is not None:
             raise interruption
         leaks = (*_left(left), *verdict.leaks)

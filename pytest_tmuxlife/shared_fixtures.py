@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.server import Server
 
 SHARED = "tmux_shared_server"
+_KEEPER = "_tmux_keeper"
 _CHECK = "_tmux_shared_check"
 
 
@@ -43,7 +44,7 @@ def tmux_shared_server(
     )
     yield shared.server
     verdict = shared.end(settings.leak_grace, settings.ignore)
-    if verdict.leaks:
+    if verdict is not None and verdict.leaks:
         finding = Finding(SHARED, scope="fixture", verdicts=(verdict,))
         config.stash[OUTPUT_KEY].report_wider(finding)
 
@@ -66,4 +67,5 @@ def hold_to_what_it_adds(item: pytest.Item) -> None:
         for place, name in enumerate(item.fixturenames)
         if name in definitions and definitions[name][-1].scope == "function"
     )
-    item.fixturenames.insert(next(own, len(item.fixturenames)), _CHECK)
+    place = next(own, len(item.fixturenames))
+    item.fixturenames[place:place] = [_KEEPER, _CHECK]

@@ -336,9 +336,12 @@ def test_stopped_server_is_named_and_replaced(inner: Inner) -> None:
 
         def test_next(tmux_shared_server):
             assert tmux_shared_server.sessions == []
+
+        def test_ends_it_last_of_all(tmux_shared_server):
+            tmux_shared_server.kill()
         """
     )
-    result.assert_outcomes(passed=2, failed=1)
+    result.assert_outcomes(passed=3, failed=2)
     result.stdout.fnmatch_lines(
         ["the test left the shared tmux server stopped or stuck (*"]
     )
