@@ -257,6 +257,12 @@ class PytestProcess:
             said += data
         return said.decode().strip()
 
+    def wait_hung_up(self) -> bool:
+        """Nobody has the other end of the pipe for ``ready`` any more."""
+        poller = select.poll()
+        poller.register(self._ready, 0)
+        return bool(poller.poll(_READY_LIMIT * 1000))
+
     def wait(self, limit: float = _END_LIMIT) -> int:
         """Its exit status, or minus the signal that ended it."""
         assert kernel.has_exited(self._pidfd, limit), f"still runs:\n{self.output}"

@@ -27,6 +27,7 @@ _MOMENT = 0.02
 # One that the group has had counts as the same for so long.
 _SAME = 1.0
 _STOPPED = "Tt"
+_WITNESS_LIMIT = 5.0
 
 
 def be_witness(answer: socket.socket, outer: int) -> NoReturn:
@@ -53,7 +54,9 @@ class Witness:
     """Asks the witness which signals were sent to the whole process group."""
 
     def __init__(self, pid: int, question: socket.socket) -> None:
-        self.pid = pid
+        self._pid = pid
+        # A zombie at the worst: nobody but us reaps it.
+        self._pidfd = os.pidfd_open(pid)
         self._question = question
         self._had: dict[int, float] = {}
 
@@ -63,7 +66,7 @@ class Witness:
         return time.monotonic() - self._had.get(number, -_SAME) < _SAME
 
     def _ask(self) -> None:
-        now = procfs.stat(self.pid)
+        now = procfs.stat(self._pid)
         if now is None or now.state in _STOPPED:
             return
         try:
@@ -74,8 +77,9 @@ class Witness:
         self._had.update(dict.fromkeys(answer, time.monotonic()))
 
     def dismiss(self) -> None:
-        """Let it go."""
-        self._question.close()
+        """End it; on return it has exited."""
+        kernel.send_signal(self._pidfd, signal.SIGKILL)
+        kernel.has_exited(self._pidfd, _WITNESS_LIMIT)
 
 
 class OuterProcess:
@@ -153,17 +157,21 @@ class OuterProcess:
     def end(self, status: int) -> NoReturn:
         """End as pytest did; if the supervisor was killed, as that did."""
         self._witness.dismiss()
+        self._remains.reap()
         if status != 0:
             self._remains.end()
         _end_as(status if self._status is None else self._status)
 
 
 def _raise_by_default(number: int) -> None:
-    if number not in (signal.SIGKILL, signal.SIGSTOP):
-        signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    if number in (signal.SIGKILL, signal.SIGSTOP):
+        os.kill(os.getpid(), number)
+        return
+    signal.signal(number, signal.SIG_DFL)
+    # While it is blocked: one that the group has had is the same one, and acts once.
     os.kill(os.getpid(), number)
-    signal.pthread_sigmask(signal.SIG_BLOCK, ALL_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
 
 
 def _end_as(status: int) -> NoReturn:

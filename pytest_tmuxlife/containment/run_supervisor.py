@@ -74,7 +74,11 @@ class RunSupervisor:
         run. Our own helpers are not among them. With none, it costs a read
         or two of /proc, whatever else the host runs.
         """
-        return [pid for pid in self._adopted() if self._is_to_show(pid)]
+        return [
+            pid
+            for pid in self._adopted()
+            if not _has_exited(pid) and self._is_to_show(pid)
+        ]
 
     def end(self, pids: Iterable[int], *, term_grace: float, limit: float) -> list[int]:
         """End orphans with all below them: CONT and TERM, a wait, then KILL.
@@ -86,7 +90,7 @@ class RunSupervisor:
 
         Returns:
             Those that are still there: another user's process, or one in an
-            uninterruptible wait.
+            uninterruptible wait. Of the others there is no zombie either.
         """
         wanted = set(pids)
         others = set(self._adopted()) - wanted
@@ -132,11 +136,7 @@ class RunSupervisor:
         """Children of the supervisor but for pytest and our helpers."""
         pids = procfs.children(self.pid, threads=1)
         found = [pid for pid in pids if pid != self.pytest_pid]
-        if not found:
-            return found
-        return [
-            pid for pid in found if not self._is_helper(pid) and not _has_exited(pid)
-        ]
+        return [pid for pid in found if not self._is_helper(pid)]
 
     def _is_helper(self, pid: int) -> bool:
         ticks = procfs.start_ticks(pid)
