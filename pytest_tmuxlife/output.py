@@ -192,6 +192,7 @@ class Output:
         """Every test that there is was run."""
         return not (
             self._deselected
+            or getattr(self._config.option, "lf", False)
             or session.shouldstop
             or session.shouldfail
             or any("::" in argument for argument in self._config.args)

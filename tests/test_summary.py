@@ -173,7 +173,13 @@ def test_rule_that_allows_nothing_is_warned_of(inner: Inner) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["-k", "clean"], ["test_inner.py::test_clean"], ["-x"]]
+    "arguments",
+    [
+        ["-k", "clean"],
+        ["test_inner.py::test_clean"],
+        ["-x"],
+        ["-pcacheprovider", "--lf"],
+    ],
 )
 def test_part_of_a_run_does_not_warn_of_a_rule(
     inner: Inner, arguments: list[str]

@@ -6,6 +6,8 @@ import os
 import signal
 import stat
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,22 @@ def test_the_next_run_sweeps_what_killed_helpers_left(tmp_path: Path) -> None:
                 f"(pid {dead.pid}): {STUBBORN_PROCESSES} processes ended"
                 in following.output
             )
+        dead.assert_nothing_left()
+
+
+def test_of_runs_that_start_at_once_exactly_one_sweeps(tmp_path: Path) -> None:
+    """All of them pass, and none disturbs another."""
+    with PytestProcess(tmp_path / "dead", HELD) as dead, ExitStack() as stack:
+        die_at_once(dead)
+        removed = f"removed {dead.directory.name} of a run"
+        runs = [
+            stack.enter_context(
+                PytestProcess(tmp_path / str(number), SHORT, root=dead.root)
+            )
+            for number in range(3)
+        ]
+        assert [run.wait() for run in runs] == [0, 0, 0], [run.output for run in runs]
+        assert sum(removed in run.output for run in runs) == 1
         dead.assert_nothing_left()
 
 
@@ -188,6 +206,35 @@ def test_a_run_without_an_owner_is_nobodys_after_an_hour(root: Path) -> None:
     assert sweep([str(root.parent)]) == []
     os.utime(run, (time.time() - 7200,) * 2)
     assert len(sweep([str(root.parent)])) == 1
+
+
+def test_a_sweep_at_any_step_of_another_finds_nothing_to_do(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while the lock is held, nor when it is the last thing to go."""
+    run = make_run(root)
+    for number in range(5):
+        (run / f"file-{number}").touch()
+        write_record(str(run / "1" / f"record-{number}"), {})
+    found: list[object] = []
+    steps = ("unlink", "rmdir")
+
+    def with_another_sweep(real: Callable[[str], None]) -> Callable[[str], None]:
+        def step(path: str) -> None:
+            real(path)
+            with monkeypatch.context() as inside:
+                for name in steps:
+                    inside.setattr(os, name, originals[name])
+                found.extend(sweep([str(root.parent)]))
+
+        return step
+
+    originals = {name: getattr(os, name) for name in steps}
+    for name in steps:
+        monkeypatch.setattr(os, name, with_another_sweep(originals[name]))
+    assert len(sweep([str(root.parent)])) == 1
+    assert found == []
+    assert not root.exists()
 
 
 def test_a_root_that_others_could_have_made_is_not_swept(root: Path) -> None:

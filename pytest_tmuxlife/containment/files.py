@@ -11,10 +11,14 @@ import os
 _REMOVE_ATTEMPTS = 10
 
 
-def remove_tree(path: str) -> None:
+def remove_tree(path: str, last: str = "") -> None:
     """Remove a directory of ours with all in it; it may be gone already.
 
     Links are removed, not followed. Two may do it at the same time.
+
+    Args:
+        path: Of the directory.
+        last: Name of what goes when nothing else is in it any more.
 
     Raises:
         OSError: Somebody else's file is in it, or files keep appearing.
@@ -24,7 +28,7 @@ def remove_tree(path: str) -> None:
             entries = list(os.scandir(path))
         except FileNotFoundError:
             return
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: entry.name == last):
             if entry.is_dir(follow_symlinks=False):
                 remove_tree(entry.path)
             else:

@@ -174,7 +174,8 @@ def _sweep_run(run: str) -> Swept:
     ended = _end(pidfds, cgroups)
     for path in {os.path.dirname(path) for path in cgroups}:
         cgroup.remove(path, _CGROUP_LIMIT)
-    remove_tree(run)
+    # Whoever takes the lock after this one is to find nothing to sweep.
+    remove_tree(run, last=_LOCK)
     identity = Identity.parse(owner.get("owner", ""))
     return Swept(run, identity.pid if identity else 0, ended)
 
