@@ -49,11 +49,14 @@ class TmuxNotFound(TmuxLifeError):
 class ServerNotRunning(TmuxLifeError):
     """The tmux server is not there: it could not start, or it has ended.
 
-    Fields: ``socket_path``, and ``stderr`` (what tmux printed).
+    Or it is there and silent: stopped, or busy. Fields: ``socket_path``, ``stderr``
+    (what tmux printed), and ``timeout`` (seconds that it was silent; 0 if it is
+    not there).
     """
 
     socket_path: str
     stderr: str
+    timeout: float = 0.0
 
 
 class ServerStillAlive(TmuxLifeError):
@@ -89,7 +92,7 @@ class WaitTimeout(TmuxLifeError):
     """What was waited for did not come.
 
     Fields: ``pane``, ``pattern``, ``timeout`` (seconds), ``screen``
-    (a `Screen`, or None where there was none), ``cursor`` (row, column).
+    (a `Screen`, or None if the tmux server did not answer), ``cursor`` (row, column).
     """
 
     pane: str
@@ -103,7 +106,7 @@ class CommandTimeout(TmuxLifeError):
     """A command did not end within its limit.
 
     Fields: ``command``, ``timeout`` (seconds), ``output`` (what it had
-    printed by then), ``screen``.
+    printed by then), ``screen`` (None if the tmux server did not answer).
     """
 
     command: str

@@ -2,12 +2,15 @@
 
 import os
 import re
+import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 from panes import wait_for_program
 
 from pytest_tmuxlife import (
+    CommandTimeout,
     Pane,
     PaneDied,
     PaneNotReady,
@@ -156,6 +159,34 @@ def test_wait_ends_at_once_when_the_server_dies(
         tmux_pane.wait_for_text("never", timeout=50)
     killer.join()
     assert started.elapsed < 20
+
+
+@pytest.fixture
+def stopped_server(tmux_server: Server, tmux_pane: Pane) -> Iterator[None]:
+    """A server that takes connections, and answers to none."""
+    os.kill(tmux_server.pid, signal.SIGSTOP)
+    yield
+    os.kill(tmux_server.pid, signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("stopped_server")
+def test_wait_keeps_its_limit_though_the_server_does_not_answer(
+    tmux_pane: Pane,
+) -> None:
+    """Not the limit of a tmux call, which is longer: 10 s."""
+    with pytest.raises(WaitTimeout, match=r"did not answer .*is it stopped") as caught:
+        tmux_pane.wait_for_text("never", timeout=0.1)
+    assert caught.value.screen is None
+    assert caught.value.timeout == 0.1
+
+
+@pytest.mark.usefixtures("stopped_server")
+def test_run_keeps_its_limit_though_the_server_does_not_answer(
+    tmux_pane: Pane,
+) -> None:
+    with pytest.raises(CommandTimeout, match="did not answer") as caught:
+        tmux_pane.run("true", timeout=0.1)
+    assert caught.value.screen is None
 
 
 def test_last_words_of_a_program_are_found_if_the_pane_remains(

@@ -6,9 +6,12 @@ a time limit; natively where that is asked for and works, else by process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
+from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment.owner import Owner
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, TmuxLifeError
@@ -21,6 +24,22 @@ from pytest_tmuxlife.terminal.native import (
 
 # What tmux prints when nobody listens on the socket.
 _NOT_RUNNING = (b"no server running", b"error connecting", b"server exited")
+# Seconds that a call has at least: a wait's last look comes at its very end.
+_LEAST = 1.0
+# Of the wait that this thread is in.
+_deadline: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def limited_by(deadline: Deadline) -> Iterator[None]:
+    """Calls of this thread end with *deadline*, or a second after it."""
+    outer = _deadline.get()
+    nearer = outer is not None and outer.at <= deadline.at
+    token = _deadline.set(outer if nearer else deadline)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +171,8 @@ class Client:
             timeout: Seconds; None for the default.
 
         Raises:
-            ServerNotRunning: No server, or no answer within *timeout*.
+            ServerNotRunning: No server, or no answer within *timeout* or what the
+                wait around it has left.
         """
         self.owner.check()
         for word in arguments:
@@ -161,15 +181,19 @@ class Client:
                     f"argument {word!r} holds a NUL, and cannot be given"
                 )
         limit = self.scaled(timeout)
+        deadline = _deadline.get()
+        if deadline is not None:
+            limit = min(limit, max(deadline.remaining, _LEAST * self.timeout_scale))
         answer = self._call_native(arguments, stdin, limit)
         if answer is None:
             answer = self._process.call(arguments, stdin=stdin, timeout=limit)
         if answer.timed_out:
             raise ServerNotRunning(
                 f"the tmux server on {self.socket_path} did not answer "
-                f"{arguments[0]!r} within {limit:g} s",
+                f"{arguments[0]!r} within {limit:.3g} s",
                 socket_path=self.socket_path,
                 stderr=_text(answer.stderr),
+                timeout=limit,
             )
         if answer.status != 0 and answer.stderr.startswith(_NOT_RUNNING):
             raise self._not_running(_text(answer.stderr))

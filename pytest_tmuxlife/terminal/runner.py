@@ -10,10 +10,12 @@ from pytest_tmuxlife.errors import (
     CommandTimeout,
     PaneDied,
     PaneNotReady,
+    ServerNotRunning,
     WaitTimeout,
 )
 from pytest_tmuxlife.terminal import keys, tty
 from pytest_tmuxlife.terminal.channel import PromptChannel, PromptRecord
+from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import (
     CommandResult,
     behind_prompt,
@@ -61,6 +63,15 @@ class CommandRun:
 
     def carry_out(self, check: bool) -> CommandResult:
         """Type it, wait for its end, and cut its output out."""
+        with limited_by(self.deadline):
+            try:
+                return self._carry_out(check)
+            except ServerNotRunning as error:
+                if not (error.timeout and self.deadline.expired):
+                    raise
+                raise self._unanswered(error) from None
+
+    def _carry_out(self, check: bool) -> CommandResult:
         self._require_prompt()
         first = self.channel.last.number
         lines = self.command.split("\n")
@@ -211,6 +222,17 @@ class CommandRun:
             timeout=self.deadline.timeout,
             output=output,
             screen=screen,
+        )
+
+    def _unanswered(self, error: ServerNotRunning) -> CommandTimeout:
+        return CommandTimeout(
+            f"{self.command!r} on pane {self.pane.id}: {error} (is it stopped? its pid "
+            f"is {self.pane.server_pid}); whether it was typed, and has ended, is not "
+            "known",
+            command=self.command,
+            timeout=self.deadline.timeout,
+            output="",
+            screen=None,
         )
 
     def _if_mute(self) -> str:

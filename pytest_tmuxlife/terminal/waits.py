@@ -15,6 +15,7 @@ from pytest_tmuxlife.errors import (
     WaitTimeout,
 )
 from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import behind_prompt
 from pytest_tmuxlife.terminal.events import PaneEvents
 from pytest_tmuxlife.terminal.screen import Grid
@@ -75,6 +76,18 @@ class Waits:
         """See `Pane.wait_until`."""
         pane = self._pane
         deadline = Deadline(pane.timeout(timeout))
+        with limited_by(deadline):
+            try:
+                return self._look_until(look, deadline, what)
+            except ServerNotRunning as error:
+                if not (error.timeout and deadline.expired):
+                    raise
+                raise self._unanswered(what, deadline, error) from None
+
+    def _look_until(
+        self, look: Callable[[], _Found | None], deadline: Deadline, what: str
+    ) -> _Found:
+        pane = self._pane
         channel = pane.channel.fd if pane.channel is not None else -1
         with PaneEvents(pane.watch, pane.pidfd, channel, pane.server_pid) as events:
             while True:
@@ -83,10 +96,10 @@ class Waits:
                 seen_by_tmux = ended and self._end_is_seen()
                 try:
                     found = look()
-                except (PaneDied, ServerNotRunning):
+                except (PaneDied, ServerNotRunning) as error:
                     # A pane goes when its terminal is closed, the server with
                     # its last pane: a moment before the process has exited.
-                    if not pane.ends_within(_ENDING):
+                    if getattr(error, "timeout", 0) or not pane.ends_within(_ENDING):
                         raise
                     raise pane.died() from None
                 if found is not None:
@@ -103,6 +116,20 @@ class Waits:
             return self._pane.camera.screen().dead
         except (PaneDied, ServerNotRunning):
             return True
+
+    def _unanswered(
+        self, what: str, deadline: Deadline, error: ServerNotRunning
+    ) -> WaitTimeout:
+        pane = self._pane
+        return WaitTimeout(
+            f"no {what} on pane {pane.id} in {deadline.elapsed:.3g} s: {error} (is it "
+            f"stopped? its pid is {pane.server_pid})",
+            pane=pane.id,
+            pattern=what,
+            timeout=deadline.timeout,
+            screen=None,
+            cursor=(0, 0),
+        )
 
     def _timed_out(self, what: str, deadline: Deadline) -> WaitTimeout:
         pane = self._pane
