@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
+from pytest_tmuxlife.open_files import explained
 from pytest_tmuxlife.terminal import inotify
 from pytest_tmuxlife.terminal.environment import clean_environment
 from pytest_tmuxlife.terminal.version import why_too_old
@@ -109,6 +110,7 @@ class Harness:
             reaper is not None and reaper.owner.is_this_process and not reaper.is_alive
         )
 
+    @explained()
     def require_tmux(self) -> str:
         """Path of a tmux that is new enough.
 
@@ -217,6 +219,7 @@ class Harness:
         supervisor.finish()
         del self.unfinished[supervisor]
 
+    @explained()
     def finish_all(self) -> None:
         """Let go what a debugger, or an interrupted teardown, has left."""
         if self.shared is not None:
@@ -229,6 +232,7 @@ class Harness:
             except ReaperDied:
                 self.unfinished.pop(supervisor, None)
 
+    @explained()
     def close(self) -> None:
         """End the reaper and with it all that is left of the run."""
         reaper, self._reaper = self._reaper, None

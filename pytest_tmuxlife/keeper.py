@@ -13,6 +13,7 @@ from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
 from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.leaks.finder import begin_end, end_and_judge, find_unaccounted
 from pytest_tmuxlife.leaks.rules import AskedRule, IgnoreRule, Rule
+from pytest_tmuxlife.open_files import explained
 from pytest_tmuxlife.terminal.server import Server
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Keeper:
     verdicts: list[Verdict] = field(default_factory=list)
     shared: SharedServer | None = None
 
+    @explained()
     def open_server(self, given: Mapping[str, Any], where: str) -> Server:
         """A server of the test's own; it starts when it is first used.
 
@@ -126,6 +128,7 @@ class Keeper:
         shared.claim(self.options)
         self.shared = shared
 
+    @explained()
     def end(self, *, spare_survivors: bool) -> None:
         """End every server, give the verdicts, and end what outlived them.
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_tmuxlife import settings as settings_module
 from pytest_tmuxlife.containment import directories, layers
-from pytest_tmuxlife.errors import ReaperDied, TmuxLifeError
+from pytest_tmuxlife.errors import TmuxLifeError
 from pytest_tmuxlife.fixtures import (
     ENVIRONMENT_KEY,
     HARNESS_KEY,
@@ -206,8 +206,9 @@ def _finish_all(session: pytest.Session) -> None:
     if harness.is_broken:
         stop(
             session,
-            "the reaper of this run is gone (was it killed?); what it held is ended, "
-            "and no further test can be held",
+            "the reaper of this run is gone (was it killed, or its descriptor in "
+            "pytest closed by the tested code?); what it held is ended, and no further "
+            "test can be held",
         )
 
 
@@ -236,6 +237,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[OUTPUT_KEY].show_unreported()
     try:
         harness.close()
-    except ReaperDied as error:
+    except TmuxLifeError as error:
         # The run is over: nobody is left to catch it.
         sys.stderr.write(f"pytest-tmuxlife: {error}\n")

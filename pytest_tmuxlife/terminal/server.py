@@ -12,6 +12,7 @@ from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.processes import ProcessInfo, note_tree
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
+from pytest_tmuxlife.open_files import explained
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client, TmuxReply, format_proof, literal
 from pytest_tmuxlife.terminal.directory import PANE_FORMAT, PaneDirectory
@@ -156,6 +157,7 @@ class Server:
 
     # -- what it does -------------------------------------------------------
 
+    @explained()
     def start(self) -> None:
         """Start the server without a session, if it was never started.
 
@@ -269,6 +271,7 @@ class Server:
         _, pane = self._new(None, options, "new_pane")
         return pane
 
+    @explained()
     def _new(
         self, name: str | None, given: Mapping[str, Any], where: str
     ) -> tuple[Session, Pane]:
