@@ -63,7 +63,11 @@ def test_it(supervisor):
     result.assert_outcomes(passed=1)
 
 
-def test_without_the_option_nothing_is_split(inner: Inner) -> None:
+def test_without_the_option_nothing_is_split(
+    inner: Inner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The suite itself may run under the option.
+    monkeypatch.delenv("TMUXLIFE_MARK", raising=False)
     source = """
 import os, sys
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from runs import PytestProcess, eventually, kill
+from runs import PytestProcess, eventually, kill, kill_at_once
 
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.containment.identity import Identity
@@ -72,6 +72,29 @@ def test_nothing_is_left_when_one_is_killed(tmp_path: Path, victim: str) -> None
         run.wait_ready()
         assert run.note_processes() > 9
         assert kill(getattr(roles(run), victim))
+        assert run.wait() == -signal.SIGKILL
+        run.assert_nothing_left()
+
+
+SERVES = """
+import signal
+
+def test_it(ready, stubborn):
+    stubborn()
+    ready()
+    signal.pause()
+"""
+
+
+def test_pytest_dies_when_outer_process_and_supervisor_are_killed(
+    tmp_path: Path,
+) -> None:
+    """Nobody waits for it any more; its reaper ends its tmux servers."""
+    with PytestProcess(tmp_path, SERVES, FLAG) as run:
+        run.wait_ready()
+        run.note_processes()
+        found = roles(run)
+        assert kill_at_once([found.outer, found.supervisor]) == 2
         assert run.wait() == -signal.SIGKILL
         run.assert_nothing_left()
 

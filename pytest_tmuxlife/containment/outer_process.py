@@ -20,7 +20,7 @@ from pytest_tmuxlife.containment.process_roles import (
     become,
     leave,
 )
-from pytest_tmuxlife.containment.remains import Remains
+from pytest_tmuxlife.containment.remains import SHORT_GRACE, Remains
 
 # A signal to a process group reaches its members one after the other.
 _MOMENT = 0.02
@@ -159,7 +159,7 @@ class OuterProcess:
         self._witness.dismiss()
         self._remains.reap()
         if status != 0:
-            self._remains.end()
+            self._remains.end(SHORT_GRACE)
         _end_as(status if self._status is None else self._status)
 
 

@@ -11,8 +11,9 @@ import time
 
 from pytest_tmuxlife.containment import helpers, killing, procfs
 
-# What is on its way out may go.
-_GRACE = 0.3
+# What is on its way out may go; less, when there is nobody left to wait for.
+GRACE = 1.0
+SHORT_GRACE = 0.3
 _TERM_GRACE = 0.3
 _KILL_LIMIT = 2.0
 # A reaper ends by itself when its pytest has, and has tmux servers to end before.
@@ -43,12 +44,15 @@ class Remains:
             if pid in self._wanted:
                 self.statuses[pid] = status
 
-    def end(self) -> list[str]:
+    def end(self, grace: float) -> list[str]:
         """End everything; return what had to be ended, as lines of text.
 
         Our own helpers come last, for they have others to end.
+
+        Args:
+            grace: Seconds in which what is on its way out may go.
         """
-        self._wait(_GRACE)
+        self._wait(grace)
         spared = self._helpers()
         left = [_line(pid) for pid in self._descendants(spared)]
         killing.end_descendants(

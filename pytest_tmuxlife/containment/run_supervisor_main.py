@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.process_roles import ALL_SIGNALS, become, leave, say
-from pytest_tmuxlife.containment.remains import Remains
+from pytest_tmuxlife.containment.remains import GRACE, SHORT_GRACE, Remains
 
 
 class Supervisor:
@@ -43,7 +43,7 @@ class Supervisor:
                 self.end(status)
             if os.getppid() != self._outer:
                 # It was killed: nobody waits for pytest any more.
-                self._remains.end()
+                self._remains.end(SHORT_GRACE)
                 leave(0)
             signal.sigwaitinfo(ALL_SIGNALS)
 
@@ -59,8 +59,9 @@ class Supervisor:
     def end(self, status: int) -> NoReturn:
         """End what pytest left, say so if pytest could not, and end."""
         self.tell("ended", status)
-        left = self._remains.end()
-        if left and os.WIFSIGNALED(status):
+        was_killed = os.WIFSIGNALED(status)
+        left = self._remains.end(SHORT_GRACE if was_killed else GRACE)
+        if left and was_killed:
             number = signal.Signals(os.WTERMSIG(status)).name
             lines = [f"pytest-tmuxlife: {number} ended pytest, and this with it:"]
             say("\n".join([*lines, *left, ""]))

@@ -68,7 +68,7 @@ def split() -> RunSupervisor | str:
     if not kernel.become_subreaper():
         return "the kernel refuses a child subreaper"
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        if stream is not None and not stream.closed:
             stream.flush()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     # These came to pytest; all that come from now on are the outer process's.
