@@ -145,7 +145,7 @@ def _tmux_keeper(
         harness,
         request.node.nodeid,
         options,
-        asked=_ignore_hook(request.node),
+        asked=ignore_hook(request.node),
         known=known_leaks_of(request.node),
     )
     config.stash[UNREPORTED_KEY].append(keeper)
@@ -158,7 +158,7 @@ def _tmux_keeper(
         keeper.end(spare_survivors=bool(config.getoption("usepdb", False)))
 
 
-def _ignore_hook(item: pytest.Item) -> AskedRule | None:
+def ignore_hook(item: pytest.Item) -> AskedRule | None:
     """The hook as a rule; None if nobody has it."""
     hook = item.ihook.pytest_tmuxlife_ignore
     if not hook.get_hookimpls():

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tmuxlife.errors import LeakError, ReaperDied
-from pytest_tmuxlife.fixtures import KEEPER_KEY, UNREPORTED_KEY
+from pytest_tmuxlife.fixtures import (
+    KEEPER_KEY,
+    SETTINGS_KEY,
+    UNREPORTED_KEY,
+    ignore_hook,
+)
 from pytest_tmuxlife.known_leaks import known_leaks_of
 from pytest_tmuxlife.policy import level_of
 
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.known import KnownLeak
     from pytest_tmuxlife.leaks.model import Finding, Leak
     from pytest_tmuxlife.leaks.record import Record
+    from pytest_tmuxlife.leaks.rules import Rule
 
 # On the report, so that it travels from an xdist worker to the controller.
 _RECORD = "tmuxlife_record"
@@ -159,6 +165,7 @@ def finding_of(
         return None
     from pytest_tmuxlife.leaks.known import accept
     from pytest_tmuxlife.leaks.model import Finding
+    from pytest_tmuxlife.leaks.rules import allow
 
     finding = Finding(
         keeper.nodeid if keeper is not None else item.nodeid if item else "",
@@ -168,10 +175,21 @@ def finding_of(
         rules=rules,
         errors=errors,
     )
+    if leaks and item is not None:
+        finding = allow(finding, _rules_for(item, keeper))
     finding = accept(finding, known, expected=expected)
     if not (verdicts or leaks or finding.missing or rules or errors):
         return None
     return finding
+
+
+def _rules_for(item: pytest.Item, keeper: Keeper | None) -> list[Rule]:
+    """What may allow a test's leaks beside those of its servers."""
+    if keeper is not None:
+        return keeper.all_rules
+    asked = ignore_hook(item)
+    of_run = item.config.stash[SETTINGS_KEY].ignore
+    return [*of_run, asked] if asked is not None else [*of_run]
 
 
 def _as_record(finding: Finding, report: pytest.TestReport | None = None) -> Record:

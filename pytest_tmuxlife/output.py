@@ -72,8 +72,9 @@ class Output:
         From an xdist worker it reaches the controller at the worker's end.
         """
         from pytest_tmuxlife.leaks.record import as_record
+        from pytest_tmuxlife.leaks.rules import allow
 
-        record = as_record(finding)
+        record = as_record(allow(finding, self._config.stash[SETTINGS_KEY].ignore))
         output = getattr(self._config, "workeroutput", None)
         if output is None:
             self._take(record)
@@ -119,8 +120,11 @@ class Output:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """A leak fails the run, also one in an attempt that was rerun."""
+        known = len(self.records)
         for step in self.before_end:
             step()
+        if len(self.records) > known:
+            self._write_junit_again()
         self._checked |= HARNESS_KEY in self._config.stash
         unreported = list(self._outcome.unreported())
         found = [*self.records, *unreported]
@@ -136,6 +140,12 @@ class Output:
         self.records = found
         self._unmatched = self._unmatched_rules(session)
         self._publish(session)
+
+    def _write_junit_again(self) -> None:
+        """The file was written before the last findings came."""
+        for plugin in self._config.pluginmanager.get_plugins():
+            if type(plugin).__name__ == "LogXML":
+                plugin.pytest_sessionfinish()
 
     def _publish(self, session: pytest.Session) -> None:
         """Files and annotations, which need no terminal."""

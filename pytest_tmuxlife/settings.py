@@ -195,7 +195,7 @@ IGNORE = Setting(
     "tmux_leak_ignore",
     "",
     "lines: a regular expression, searched in the command line of what outlived a "
-    "test, then ' # ' and the reason why it may",
+    "test or in the target of a descriptor, then ' # ' and the reason why it may",
     _ignore_rules,
     lines=True,
 )

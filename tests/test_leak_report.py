@@ -329,6 +329,23 @@ def test_junit_has_a_test_case_for_what_belongs_to_no_test(inner: Inner) -> None
         assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_junit_has_what_is_found_at_the_very_end(inner: Inner) -> None:
+    """Its file is written before the run itself is checked."""
+    inner.add_to_conftest(
+        """
+        KEPT = []
+
+        def pytest_sessionfinish():
+            KEPT.append(open(HERE + "/late.log", "w"))
+        """
+    )
+    inner.run("def test_it(): pass", "--junit-xml=junit.xml", "--tmux-leak-check")
+    tree = ElementTree.parse(inner.pytester.path / "junit.xml")
+    cases = list(tree.iter("testcase"))
+    assert len(cases) == 2
+    assert "late.log" in (cases[1].findtext("error") or "")
+
+
 def test_schema_refuses_what_is_no_report() -> None:
     """It is no schema that accepts anything."""
     schema = json.loads(SCHEMA_FILE.read_text())

@@ -13,7 +13,8 @@ from inner import Inner
 from pytest_tmuxlife.leaks.known import KnownLeak
 from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak
 from pytest_tmuxlife.leaks.record import Record, as_record
-from pytest_tmuxlife.leaks.rules import IgnoreRule
+from pytest_tmuxlife.leaks.report import report
+from pytest_tmuxlife.leaks.rules import IgnoreRule, allow
 from pytest_tmuxlife.leaks.summary import (
     accepted_lines,
     leak_lines,
@@ -117,6 +118,30 @@ def test_rule_counts_as_used_wherever_in_the_run_it_was() -> None:
     ]
 
 
+# -- what is no process of a server -----------------------------------------------
+
+
+def test_rule_is_searched_in_the_target_of_a_descriptor() -> None:
+    """What it allows is no leak any more, and stands in the record."""
+    finding = Finding("test_a", leaks=[descriptor(), descriptor("3r /etc/passwd")])
+    rule = IgnoreRule(re.compile("/tmp/"), "a cache", source="ini")
+    found = allow(finding, [rule])
+    assert [leak.target for leak in found.leaks] == ["3r /etc/passwd"]
+    entries = as_record(found)["leaks"]
+    assert [one["status"] for one in entries] == ["leak", "allowed"]
+    assert (entries[1]["kind"], entries[1]["source"]) == ("descriptor", "ini")
+    assert "allowed: descriptor 11w /tmp/log: a cache" in report(found)
+
+
+def test_rule_is_searched_in_the_command_line_of_a_child() -> None:
+    found = allow(
+        Finding("test_a", leaks=[leak(process(20, SHELL))]),
+        [IgnoreRule(re.compile("^sleep$"), "shared")],
+    )
+    assert found.leaks == []
+    assert not found.is_failing
+
+
 # -- in a run -------------------------------------------------------------------
 
 ALLOWED = """
@@ -206,3 +231,67 @@ def test_rule_of_a_test_that_allows_nothing_is_warned_of(inner: Inner) -> None:
     )
     result.stdout.fnmatch_lines(["warning: 'ssh-agent' of tmux_leaks.ignore allowed *"])
     assert result.ret == pytest.ExitCode.OK
+
+
+OPENS = """
+import os
+import pytest
+
+KEPT = []
+
+def test_opens(tmp_path):
+    KEPT.append(os.open(tmp_path / "allowed.log", os.O_CREAT))
+
+@pytest.mark.tmux_known_leak(match="known.log", reason="to be mended", issue="T-7")
+def test_known(tmp_path):
+    KEPT.append(os.open(tmp_path / "known.log", os.O_CREAT))
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    KEPT.append(os.open(tmp_path_factory.mktemp("f") / "allowed.log", os.O_CREAT))
+
+def test_uses(opened):
+    pass
+"""
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_rules_and_markers_hold_in_the_whole_run_check(
+    inner: Inner, mended: bool
+) -> None:
+    """For descriptors, of tests and of fixtures."""
+    source = OPENS.replace('/ "known.log"', '/ "allowed.log"') if mended else OPENS
+    rule = r"tmux_leak_ignore=allowed\.log # a cache"
+    result = inner.run(source, "--tmux-leak-check", "-o", rule)
+    if mended:
+        result.stdout.fnmatch_lines(["FAILED *::test_known - known leak * did not *"])
+        return
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "known: known.log in test_inner.py::test_known: to be mended (T-7)",
+            "allowed: allowed*.log in * and 1 more: a cache",
+            "1 known leak; 2 allowed",
+        ]
+    )
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+def test_what_is_only_warned_of_is_shown_whole_and_passes(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    inner = Inner(pytester, monkeypatch, autoload=True)
+    result = inner.run(ALLOWED, "--tmux-leak-check=warn", workers)
+    result.stdout.fnmatch_lines(
+        [
+            "*= tmux leaks that are warned of =*",
+            "LEAKED test_inner.py::test_*",
+            "*ALIVE*",
+            "*= tmux leaks =*",
+            "test_inner.py::test_*: warning: sleep *: ignores SIGHUP",
+            "2 leaks in 2 tests: 2 processes",
+        ]
+    )
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.OK
+    inner.assert_all_gone(2)

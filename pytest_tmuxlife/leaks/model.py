@@ -137,6 +137,7 @@ class Finding:
         verdicts: On the tmux servers of the owner that left something.
         leaks: What it left beside those.
         level: ``fail`` fails it, ``warn`` is printed only.
+        ignored: What was left beside those of the servers and is allowed.
         known: Leaks beside those of the servers that are accepted.
         missing: Known leaks that were to happen and did not.
         rules: What the owner allowed by itself.
@@ -150,6 +151,7 @@ class Finding:
     level: Level = "fail"
     known: Sequence[tuple[Leak, KnownLeak]] = ()
     missing: Sequence[KnownLeak] = ()
+    ignored: Sequence[tuple[Leak, Permission]] = ()
     rules: Sequence[IgnoreRule] = ()
     errors: Sequence[str] = ()
 

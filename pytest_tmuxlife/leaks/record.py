@@ -35,9 +35,12 @@ def as_record(
         server = verdict.server_pid
         entries += [_leak(leak, server) for leak in verdict.leaks]
         entries += [_known(leak, known, server) for leak, known in verdict.known]
-        entries += [_allowed(one, given, server) for one, given in verdict.ignored]
+        entries += [
+            _allowed_process(one, given, server) for one, given in verdict.ignored
+        ]
     entries += [_leak(leak) for leak in finding.leaks]
     entries += [_known(leak, known) for leak, known in finding.known]
+    entries += [_allowed(leak, given) for leak, given in finding.ignored]
     return {
         "owner": encodable(finding.owner),
         "scope": finding.scope,
@@ -89,13 +92,30 @@ def _expected(known: KnownLeak) -> Record:
     }
 
 
-def _allowed(process: ProcessInfo, given: Permission, server: int) -> Record:
+def _allowed_process(process: ProcessInfo, given: Permission, server: int) -> Record:
     return {
         "status": "allowed",
         "kind": "zombie" if process.is_zombie else "process",
         "name": encodable(f"{process.label} {process.pid}"),
         "server": server,
         "process": _process(process),
+        **_permission(given),
+    }
+
+
+def _allowed(leak: Leak, given: Permission) -> Record:
+    return {
+        "status": "allowed",
+        "kind": leak.kind,
+        "name": encodable(leak.name),
+        "server": None,
+        "process": _process(leak.process) if leak.process else None,
+        **_permission(given),
+    }
+
+
+def _permission(given: Permission) -> Record:
+    return {
         "reason": encodable(given.reason),
         "kept": given.keep,
         **_rule(given.rule, given.source),

@@ -137,7 +137,10 @@ def _report_others(finding: Finding) -> list[str]:
     hidden = len(finding.leaks) - _LISTED
     if hidden > 0:
         lines.append(f"... and {hidden} more")
-    return [*lines, "", *_advice(finding.leaks), *_known(finding.known)]
+    lines += ["", *_advice(finding.leaks), *_known(finding.known)]
+    for leak, given in finding.ignored:
+        lines.append(printable(f"allowed: {leak.name}: {given.reason}"))
+    return lines
 
 
 def report_server(verdict: Verdict) -> list[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_tmuxlife.containment.processes import ProcessInfo
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.leaks.model import Finding, Leak
 
 # What finds all of these would find anything.
 _UNLIKE_EACH_OTHER = ("sh", "/usr/bin/vim -u NONE", "[kworker/0:1]")
@@ -56,7 +59,11 @@ class IgnoreRule:
 
     def permission(self, process: ProcessInfo) -> Permission | None:
         """Given for a process whose command line has the pattern."""
-        if self.pattern.search(process.command_line) is None:
+        return self.permission_by(process.command_line)
+
+    def permission_by(self, text: str) -> Permission | None:
+        """Given for what has the pattern in the text that stands for it."""
+        if self.pattern.search(text) is None:
             return None
         return Permission(self.reason, self.keep, self.pattern.pattern, self.source)
 
@@ -136,6 +143,33 @@ def parse_rule(line: str, source: str) -> IgnoreRule:
     if not mark:
         raise ValueError(f"{line!r} has no reason; write: expression # reason")
     return make_rule(expression.strip(), reason, source=source)
+
+
+def allow(finding: Finding, rules: Sequence[Rule]) -> Finding:
+    """The finding with what the rules allow apart from what else was left.
+
+    What a tmux server left was judged by them already. An expression is
+    searched in the command line, or in the target of what is no process.
+    """
+    if not rules or not finding.leaks:
+        return finding
+    judged = [(leak, _permission_of(leak, rules)) for leak in finding.leaks]
+    return replace(
+        finding,
+        leaks=[leak for leak, given in judged if given is None],
+        ignored=[(leak, given) for leak, given in judged if given is not None],
+    )
+
+
+def _permission_of(leak: Leak, rules: Sequence[Rule]) -> Permission | None:
+    if leak.process is not None:
+        return permission_for(rules, leak.process)
+    found = (
+        rule.permission_by(leak.target)
+        for rule in rules
+        if isinstance(rule, IgnoreRule)
+    )
+    return next((given for given in found if given is not None), None)
 
 
 def permission_for(rules: Iterable[Rule], process: ProcessInfo) -> Permission | None:
