@@ -150,11 +150,11 @@ def _tmux_keeper(
     )
     config.stash[UNREPORTED_KEY].append(keeper)
     request.node.stash[KEEPER_KEY] = keeper
-    restore = _guard_environment(harness.reaper.environment_directory)
+    restore = guard_environment(harness.reaper.environment_directory)
     try:
         yield keeper
     finally:
-        _restore_environment(restore)
+        restore_environment(restore)
         keeper.end(spare_survivors=bool(config.getoption("usepdb", False)))
 
 
@@ -195,7 +195,7 @@ def _options_of(
     return options
 
 
-def _guard_environment(directory: str) -> dict[str, str | None]:
+def guard_environment(directory: str) -> dict[str, str | None]:
     """A bare tmux in the tested code must not reach the user's server."""
     before = {name: os.environ.get(name) for name in _GUARDED}
     for name in _GUARDED:
@@ -204,7 +204,8 @@ def _guard_environment(directory: str) -> dict[str, str | None]:
     return before
 
 
-def _restore_environment(before: Mapping[str, str | None]) -> None:
+def restore_environment(before: Mapping[str, str | None]) -> None:
+    """Undo `guard_environment`."""
     for name, value in before.items():
         if value is None:
             os.environ.pop(name, None)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_tmuxlife.containment.by_identity import end_identified
+from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
@@ -69,6 +71,7 @@ class Harness:
     Attributes:
         unfinished: Supervisors whose test has ended and that were not yet
             let go, each with the pids to spare until the run ends.
+        strays: tmux servers that the tested code started, to be ended.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Harness:
         self._checked_tmux = False
         self._tmux_error: TmuxNotFound | ServerNotRunning | None = None
         self.unfinished: dict[Supervisor, Sequence[int]] = {}
+        self.strays: list[Identity] = []
         self.shared: SharedServer | None = None
 
     @property
@@ -101,6 +105,11 @@ class Harness:
                 helper="reaper",
             )
         return self._reaper
+
+    @property
+    def environment_directory(self) -> str | None:
+        """Stands in TMUX_TMPDIR of the tested code; None before the reaper runs."""
+        return None if self._reaper is None else self._reaper.environment_directory
 
     @property
     def is_broken(self) -> bool:
@@ -219,9 +228,20 @@ class Harness:
         supervisor.finish()
         del self.unfinished[supervisor]
 
+    def finish_strays(self, *, spare: bool = False) -> None:
+        """End the servers that the tested code started, with all in them.
+
+        Args:
+            spare: Not yet: a debugger is to look at them.
+        """
+        if self.strays and not spare:
+            strays, self.strays = self.strays, []
+            end_identified(strays, term_grace=self.settings.kill_grace)
+
     @explained()
     def finish_all(self) -> None:
         """Let go what a debugger, or an interrupted teardown, has left."""
+        self.finish_strays()
         if self.shared is not None:
             # A helper that is gone has ended it.
             with contextlib.suppress(ReaperDied):

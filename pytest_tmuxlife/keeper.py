@@ -9,9 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.containment import listeners, procfs
+from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
 from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.leaks.finder import begin_end, end_and_judge, find_unaccounted
+from pytest_tmuxlife.leaks.holdings import describe_server
 from pytest_tmuxlife.leaks.rules import AskedRule, IgnoreRule, Rule
 from pytest_tmuxlife.open_files import explained
 from pytest_tmuxlife.terminal.server import Server
@@ -47,6 +50,7 @@ class Keeper:
         verdicts: One for each server that was ended, and for what the test has
             added to the shared one.
         shared: The server of all tests, if this one uses it.
+        strays: Servers that the tested code started beside those, as leaks.
     """
 
     harness: Harness
@@ -59,6 +63,7 @@ class Keeper:
     servers: list[Server] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     shared: SharedServer | None = None
+    strays: list[Leak] = field(default_factory=list)
 
     @explained()
     def open_server(self, given: Mapping[str, Any], where: str) -> Server:
@@ -148,6 +153,7 @@ class Keeper:
             settings.leak_grace, settings.kill_grace
         )
         ending = _Ending(Deadline(grace), limited_by, self.all_rules)
+        ending.insist(self._find_strays)
         alone = len(self.servers) == 1 and self.shared is None
         for server in self.servers:
             ending.begin(server, alone=alone)
@@ -167,7 +173,25 @@ class Keeper:
             self.harness.unfinished[supervisor] = self._to_keep(verdict)
             if not (spare_survivors and verdict.leaks):
                 ending.insist(partial(self.harness.finish, supervisor))
+        self.harness.finish_strays(spare=spare_survivors)
         ending.raise_error()
+
+    def _find_strays(self) -> None:
+        """Servers beside these that descend from nobody of ours.
+
+        Of ``tmux -L`` with the environment of one, or a new one on the path of
+        one that has ended.
+        """
+        for server in self.servers:
+            supervisor = server.supervisor
+            for path in listeners.sockets_in(supervisor.directory):
+                if path == server.socket_path and server.is_running:
+                    continue
+                pid = listeners.listener(path)
+                if pid is not None and not procfs.is_below(pid, supervisor.pid):
+                    self.strays += describe_server(pid, path)
+                    ticks = procfs.start_ticks(pid) or 0
+                    self.harness.strays.append(Identity(pid, ticks))
 
     def _to_keep(self, verdict: Verdict) -> list[int]:
         return [process.pid for process, given in verdict.ignored if given.keep]

@@ -158,6 +158,7 @@ def finding_of(
     verdicts, rules, errors = [], [], []
     if keeper is not None:
         known = keeper.known
+        leaks = [*keeper.strays, *leaks]
         verdicts = [one for one in keeper.verdicts if one.leaks or one.ignored]
         rules = keeper.rules
         errors = keeper.asked.errors if keeper.asked is not None else []

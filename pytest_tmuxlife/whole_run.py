@@ -5,24 +5,34 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from types import GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tmuxlife.fixtures import SETTINGS_KEY
+from pytest_tmuxlife.containment.listeners import sockets_in
+from pytest_tmuxlife.fixtures import (
+    HARNESS_KEY,
+    SETTINGS_KEY,
+    guard_environment,
+    harness_of,
+    restore_environment,
+)
+from pytest_tmuxlife.leaks.baseline import View
 from pytest_tmuxlife.leaks.claims import Claim, Ledger
 from pytest_tmuxlife.leaks.holdings import Held, describe_all, end_processes
 from pytest_tmuxlife.leaks.model import Finding, Level
 from pytest_tmuxlife.leaks.openings import Openings
 from pytest_tmuxlife.outcome import OWN_LEAKS_KEY
+from pytest_tmuxlife.outermost import run_supervisor
 from pytest_tmuxlife.policy import level_of
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.output import Output
 
+CHECKING = ("warn", "fail")
 _XUNIT = re.compile(r"_(?:xunit|unittest)_(\w+?)_fixture")
 
 
@@ -41,12 +51,19 @@ class WholeRun:
         self._root = str(config.rootpath)
         self._openings = Openings()
         self._openings.begin()
-        self._ledger = Ledger(self._openings, self._settings.leak_grace)
+        supervisor = run_supervisor(config)
+        view = View(
+            orphans=tuple if supervisor is None else supervisor.orphans,
+            sockets=self._sockets,
+        )
+        self._ledger = Ledger(self._openings, self._settings.leak_grace, view)
         output.before_end.append(self._end_run)
         self._claims: dict[object, Claim] = {}
         self._ending: set[object] = set()
-        # Pids that are ended once a debugger has had its look.
-        self._to_end: list[int] = []
+        # What is ended once a debugger has had its look.
+        self._to_end: list[Held] = []
+        self._guard = _Guard(config)
+        config.pluginmanager.register(self._guard, "tmuxlife-guard")
 
     # -- a test -----------------------------------------------------------------
 
@@ -78,6 +95,7 @@ class WholeRun:
         try:
             return (yield)
         finally:
+            self._guard.restore()
             self._look_after(item)
 
     def _look_after(self, item: pytest.Item) -> None:
@@ -87,12 +105,19 @@ class WholeRun:
         held = self._ledger.end_test(partial(_kept_by_pytest, item))
         if held:
             item.stash[OWN_LEAKS_KEY] = describe_all(held, self._root)
-            self._to_end += _pids(held)
+            self._to_end += held
 
     def _end_processes(self) -> None:
-        pids, self._to_end = self._to_end, []
-        if pids:
-            end_processes(pids, term_grace=self._settings.kill_grace)
+        left, self._to_end = self._to_end, []
+        if left:
+            end_processes(left, term_grace=self._settings.kill_grace)
+
+    # -- tmux servers of the tested code -----------------------------------------
+
+    def _sockets(self) -> dict[str, int]:
+        harness = self._config.stash.get(HARNESS_KEY, None)
+        directory = harness.environment_directory if harness is not None else None
+        return sockets_in(directory) if directory is not None else {}
 
     # -- a fixture of wider scope -------------------------------------------------
 
@@ -135,7 +160,7 @@ class WholeRun:
 
     def _report(self, finding: Finding, held: list[Held]) -> None:
         level = self._settings.leak_check
-        if level in ("warn", "fail"):
+        if level in CHECKING:
             self._output.report_wider(
                 Finding(
                     finding.owner,
@@ -145,14 +170,14 @@ class WholeRun:
                 )
             )
         if level != "off":
-            self._to_end += _pids(held)
+            self._to_end += held
 
     # -- the run ----------------------------------------------------------------
 
     def _end_run(self) -> None:
         """What is left of fixtures that ended last, and of nobody."""
         self._ask_fixtures()
-        if self._settings.leak_check in ("warn", "fail"):
+        if self._settings.leak_check in CHECKING:
             held = self._ledger.end_run()
             if held:
                 self._report(Finding("the run", "run"), held)
@@ -163,12 +188,31 @@ class WholeRun:
         self._openings.end()
 
 
+class _Guard:
+    """While a test runs, a bare tmux in it reaches no server of the user's."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        settings = config.stash[SETTINGS_KEY]
+        self._is_wanted = settings.leak_check in CHECKING and settings.tmux is not None
+        self._before: dict[str, str | None] | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Starts the reaper, in whose directory the servers' sockets stand."""
+        if self._is_wanted:
+            reaper = harness_of(self._config).reaper
+            self._before = guard_environment(reaper.environment_directory)
+
+    def restore(self) -> None:
+        """The environment is as it was."""
+        if self._before is not None:
+            restore_environment(self._before)
+            self._before = None
+
+
 def _as_level(level: str) -> Level:
     return "warn" if level == "warn" else "fail"
-
-
-def _pids(held: Iterable[Held]) -> list[int]:
-    return [one.thing.number for one in held if one.thing.sort == "process"]
 
 
 def _owner(fixturedef: pytest.FixtureDef[Any], root: str) -> str:

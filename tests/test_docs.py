@@ -12,6 +12,7 @@ from examples_in_docs import PAGES, ROOT, Example, comparable, read
 
 import pytest_tmuxlife
 from pytest_tmuxlife import hookspecs, plugin
+from pytest_tmuxlife.leaks.exemptions import EXEMPTIONS
 from pytest_tmuxlife.settings import ALL_SETTINGS, add_options
 from pytest_tmuxlife.terminal.environment import KEPT
 from pytest_tmuxlife.terminal.options import Options
@@ -167,6 +168,13 @@ def test_every_kept_variable_is_listed() -> None:
     page = (DOCS / "explanation" / "isolation.md").read_text()
     names = page.partition("<!-- list: kept -->\n")[2].split("\n")[0]
     assert tuple(re.findall(r"`(\w+)`", names)) == KEPT
+
+
+def test_table_of_exemptions_has_each() -> None:
+    """Every named predicate is there, none besides."""
+    page = DOCS / "explanation" / "attribution.md"
+    names = [f"`{one.applies.__name__}`" for one in EXEMPTIONS]
+    assert [row[0] for row in table(page, "exemptions")[1:]] == names
 
 
 # -- links -------------------------------------------------------------------

@@ -64,8 +64,12 @@ class Reaper:
         self._numbers = itertools.count(1)
         self._lines: weakref.WeakSet[Channel] = weakref.WeakSet()
         ours, theirs = socket.socketpair()
-        with theirs:
-            _start(theirs, self.run_directory, self._cgroup)
+        try:
+            with theirs:
+                _start(theirs, self.run_directory, self._cgroup)
+        except BaseException:
+            ours.close()
+            raise
         self._channel = Channel(ours, "reaper")
         try:
             self.pid: int = self._channel.hello(_START_LIMIT)["pid"]

@@ -10,17 +10,19 @@ Source: proc_tid_children(5), proc_sysvipc(5), shm_overview(7).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_tmuxlife.containment import procfs
+from pytest_tmuxlife.containment import listeners, procfs
 from pytest_tmuxlife.leaks import descriptors
 
 _SHARED_MEMORY = "/dev/shm"
 _SEGMENTS = "/proc/sysvipc/shm"
 
-Sort = Literal["descriptor", "process", "shared memory", "segment"]
+Sort = Literal[
+    "descriptor", "process", "orphan", "tmux server", "shared memory", "segment"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Thing:
         number: A descriptor, a pid, or the id of a System V segment.
         identity: Device and inode of a descriptor, start time of a process:
             another thing with the same number is not the same.
-        path: Of shared memory.
+        path: Of shared memory, or of a tmux server's socket.
     """
 
     sort: Sort
@@ -51,23 +53,54 @@ class Look:
         shared: Inodes by name below /dev/shm, whoever made them.
         segments: Ids of System V segments that this process, or a living
             child, has made.
+        orphans: Start times by pid.
+        sockets: Inodes by path of tmux servers that the tested code started.
     """
 
     files: descriptors.Snapshot
     children: Mapping[int, int]
     shared: Mapping[str, int]
-    segments: frozenset[int] = frozenset()
+    segments: frozenset[int]
+    orphans: Mapping[int, int]
+    sockets: Mapping[str, int]
 
 
-def look() -> Look:
-    """What there is now."""
-    children = _children()
-    return Look(descriptors.look(), children, _shared(), _segments_of(children))
+@dataclass(frozen=True, slots=True)
+class View:
+    """What can be looked at beside this process itself.
+
+    Attributes:
+        orphans: Pids of living orphans of what this process has started.
+        sockets: Inodes by path, of tmux servers that nobody holds.
+    """
+
+    orphans: Callable[[], Iterable[int]] = tuple
+    sockets: Callable[[], Mapping[str, int]] = dict
+
+    def look(self) -> Look:
+        """What there is now."""
+        children = _with_start(procfs.children(os.getpid()))
+        return Look(
+            descriptors.look(),
+            children,
+            _shared(),
+            _segments_of(children),
+            _with_start(self.orphans()),
+            self.sockets(),
+        )
+
+    def still_there(self, things: Iterable[Thing]) -> list[Thing]:
+        """Those of *things* that are there now."""
+        wanted = list(things)
+        if not wanted:
+            return []
+        now = self.look()
+        return [thing for thing in wanted if _is_in(thing, now)]
 
 
-def _children() -> dict[int, int]:
+def _with_start(pids: Iterable[int]) -> dict[int, int]:
     found: dict[int, int] = {}
-    for pid in procfs.children(os.getpid()):
+    for pid in pids:
         now = procfs.stat(pid)
         if now is not None:
             found[pid] = now.start_ticks
@@ -105,12 +138,17 @@ def appeared(before: Look, after: Look, made: Iterable[str] = ()) -> list[Thing]
         Thing("descriptor", number, after.files[number])
         for number in descriptors.compare(before.files, after.files)
     ]
-    if after.children != before.children:
-        found += [
-            Thing("process", pid, (ticks,))
-            for pid, ticks in after.children.items()
-            if before.children.get(pid) != ticks
-        ]
+    found += _new_processes("process", before.children, after.children)
+    servers = {
+        # tmux leaves the socket of a server that has ended.
+        pid: Thing("tmux server", 0, (inode,), path)
+        for path, inode in after.sockets.items()
+        if before.sockets.get(path) != inode
+        and (pid := listeners.listener(path)) is not None
+    }
+    orphans = _new_processes("orphan", before.orphans, after.orphans)
+    found += [orphan for orphan in orphans if orphan.number not in servers]
+    found += servers.values()
     for path in made:
         name = path.removeprefix(_SHARED_MEMORY + "/")
         inode = after.shared.get(name)
@@ -122,13 +160,14 @@ def appeared(before: Look, after: Look, made: Iterable[str] = ()) -> list[Thing]
     return found
 
 
-def still_there(things: Iterable[Thing]) -> list[Thing]:
-    """Those of *things* that are there now."""
-    wanted = list(things)
-    if not wanted:
-        return []
-    now = look()
-    return [thing for thing in wanted if _is_in(thing, now)]
+def _new_processes(
+    sort: Sort, before: Mapping[int, int], after: Mapping[int, int]
+) -> list[Thing]:
+    return [
+        Thing(sort, pid, (ticks,))
+        for pid, ticks in after.items()
+        if before.get(pid) != ticks
+    ]
 
 
 def _is_in(thing: Thing, now: Look) -> bool:
@@ -136,6 +175,11 @@ def _is_in(thing: Thing, now: Look) -> bool:
         return now.files.get(thing.number) == thing.identity
     if thing.sort == "process":
         return (now.children.get(thing.number),) == thing.identity
+    if thing.sort == "orphan":
+        return (now.orphans.get(thing.number),) == thing.identity
+    if thing.sort == "tmux server":
+        is_there = (now.sockets.get(thing.path),) == thing.identity
+        return is_there and listeners.listener(thing.path) is not None
     if thing.sort == "shared memory":
         name = thing.path.removeprefix(_SHARED_MEMORY + "/")
         return (now.shared.get(name),) == thing.identity

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.leaks import descriptors
-from pytest_tmuxlife.leaks.baseline import Look, Thing, appeared, look, still_there
+from pytest_tmuxlife.leaks.baseline import Look, Thing, View, appeared
 from pytest_tmuxlife.leaks.exemptions import exemption_for
 from pytest_tmuxlife.leaks.holdings import Held
 from pytest_tmuxlife.leaks.openings import Opening, Openings
@@ -58,12 +58,14 @@ class Ledger:
     Args:
         openings: Listens already.
         grace: Seconds in which what is on its way out may go.
+        view: What is looked at.
     """
 
-    def __init__(self, openings: Openings, grace: float) -> None:
+    def __init__(self, openings: Openings, grace: float, view: View) -> None:
         self.openings = openings
+        self._view = view
         self._grace = grace
-        self._start = look()
+        self._start = view.look()
         self._last = self._start
         self._settled: set[Thing] = set()
         self._living: list[Claim] = []
@@ -76,7 +78,7 @@ class Ledger:
 
     def begin_test(self) -> None:
         """What is there now is none of the test that begins."""
-        now = look()
+        now = self._view.look()
         for held in self._since(self._last, now):
             self._put_to_run(held)
         self.openings.forget()
@@ -94,13 +96,13 @@ class Ledger:
             return []
         span = self._spans[0]
         self._spans = []
-        self._last = now = look()
+        self._last = now = self._view.look()
         if not self._news(span, now):
             return []
         gc.collect()
         deadline = Deadline(self._grace)
         for pause in backoff(0.002, 0.1):
-            self._last = now = look()
+            self._last = now = self._view.look()
             accused = self._judge(span, now, kept)
             if not _may_go(held.thing for held in accused) or deadline.expired:
                 break
@@ -121,7 +123,7 @@ class Ledger:
         if not deferred:
             return []
         gc.collect()
-        there = set(still_there(held.thing for held in deferred))
+        there = set(self._view.still_there(held.thing for held in deferred))
         numbers = reach(kept).descriptors if there else set()
         left = []
         for held in deferred:
@@ -135,7 +137,7 @@ class Ledger:
     def skip_test(self) -> None:
         """A test has ended that nobody asks for what it has left."""
         self._spans = []
-        self._last = look()
+        self._last = self._view.look()
 
     def _news(self, span: Span, now: Look) -> list[Thing]:
         things = appeared(span.before, now, list(self.openings.segments))
@@ -229,7 +231,7 @@ class Ledger:
 
     def begin_fixture(self) -> None:
         """From now on, what appears belongs to a fixture; they nest."""
-        self._spans.append(Span(look(), self._thread_starts()))
+        self._spans.append(Span(self._view.look(), self._thread_starts()))
 
     def end_fixture(self, claim: Claim) -> None:
         """What has appeared since the matching begin is the claim's.
@@ -237,7 +239,7 @@ class Ledger:
         For the set-up of a fixture, and for its teardown.
         """
         span = self._spans.pop()
-        now = look()
+        now = self._view.look()
         for thing in self._news(span, now):
             held = self._held(thing)
             claim.held[thing] = held
@@ -281,7 +283,7 @@ class Ledger:
         what was opened for another one.
         """
         ended, self._ended = self._ended, []
-        ended = [claim for claim in ended if still_there(claim.held)]
+        ended = [claim for claim in ended if self._view.still_there(claim.held)]
         if not ended:
             return []
         gc.collect()
@@ -305,7 +307,7 @@ class Ledger:
 
     def end_run(self) -> list[Held]:
         """What has appeared during the run and belongs to nobody."""
-        for held in self._since(self._last, look()):
+        for held in self._since(self._last, self._view.look()):
             self._put_to_run(held)
         gc.collect()
         accused = [thing for thing in self._of_run if thing not in self._settled]
@@ -315,7 +317,7 @@ class Ledger:
         """Those that are there after the grace, which only they are given."""
         deadline = Deadline(self._grace)
         for pause in backoff(0.002, 0.1):
-            things = still_there(things)
+            things = self._view.still_there(things)
             if not _may_go(things) or deadline.expired:
                 return things
             select.select([], [], [], min(pause, deadline.remaining))
@@ -325,7 +327,9 @@ class Ledger:
 def _may_go(things: Iterable[Thing]) -> bool:
     """A child is ending, or another thread may close what it has opened."""
     return any(
-        thing.sort == "process" or threading.active_count() > 1 for thing in things
+        thing.sort in ("process", "orphan", "tmux server")
+        or threading.active_count() > 1
+        for thing in things
     )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.containment import kernel, killing
-from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
+from pytest_tmuxlife.containment import listeners, procfs
+from pytest_tmuxlife.containment.by_identity import end_identified
+from pytest_tmuxlife.containment.identity import Identity
+from pytest_tmuxlife.containment.processes import note_tree, process_info
 from pytest_tmuxlife.leaks import descriptors, openings
-from pytest_tmuxlife.leaks.baseline import Thing
+from pytest_tmuxlife.leaks.baseline import Sort, Thing
 from pytest_tmuxlife.leaks.escape import Scene
 from pytest_tmuxlife.leaks.model import Leak
 from pytest_tmuxlife.leaks.openings import Opening
@@ -36,17 +35,9 @@ def describe_all(accused: Iterable[Held], root: str) -> list[Leak]:
         accused: What is left.
         root: Directory that places are shown relative to.
     """
-    accused = list(accused)
-    processes = [held for held in accused if held.thing.sort == "process"]
-    tree = note_tree(os.getpid(), threads=0) if processes else ProcessTree(0)
     leaks: list[Leak] = []
     for held in accused:
-        if held.thing.sort == "descriptor":
-            leaks += _descriptor(held, root)
-        elif held.thing.sort == "process":
-            leaks += _process(held, tree, root)
-        else:
-            leaks.append(_shared(held, root))
+        leaks += _DESCRIBED[held.thing.sort](held, root)
     return leaks
 
 
@@ -76,14 +67,12 @@ def _thread(found: Sequence[Opening]) -> str:
     return f"opened by thread {' or '.join(names)}" if names else ""
 
 
-def _process(held: Held, tree: ProcessTree, root: str) -> list[Leak]:
-    top = tree.processes.get(held.thing.number)
-    if top is None:
+def _process(held: Held, root: str) -> list[Leak]:
+    found = _with_all_below(held.thing.number)
+    if not found or found[0].process is None:
         return []
-    scene = Scene(tree, os.getpid(), 0)
-    sight = Sight(tree, {}, frozenset(), "")
-    first, *below = describe([top, *tree.below(top.pid)], scene, sight)
-    if not top.is_zombie:
+    first, top = found[0], found[0].process
+    if held.thing.sort == "process" and not top.is_zombie:
         first = replace(
             first,
             why="still runs, a child of pytest",
@@ -91,13 +80,50 @@ def _process(held: Held, tree: ProcessTree, root: str) -> list[Leak]:
         )
     first = replace(first, opened_at=openings.shown(list(held.openings), root))
     reason = f"below {top.label} {top.pid}"
-    return [first, *(replace(leak, why=reason, started_by=reason) for leak in below)]
+    return [first, *_because(reason, found[1:])]
 
 
-def _shared(held: Held, root: str) -> Leak:
+def _because(reason: str, leaks: Iterable[Leak]) -> list[Leak]:
+    return [replace(leak, why=reason, started_by=reason) for leak in leaks]
+
+
+def _with_all_below(pid: int) -> list[Leak]:
+    top = process_info(pid)
+    if top is None:
+        return []
+    tree = note_tree(pid, threads=0)
+    tree = replace(tree, root=top.ppid, processes={pid: top, **tree.processes})
+    scene = Scene(tree, top.ppid, 0)
+    sight = Sight(tree, {}, frozenset(), "")
+    return describe(tree.processes.values(), scene, sight)
+
+
+def _server(held: Held, root: str) -> list[Leak]:
+    """A tmux server by its socket, and what runs in it."""
+    pid = listeners.listener(held.thing.path)
+    return [] if pid is None else describe_server(pid, held.thing.path)
+
+
+def describe_server(pid: int, path: str) -> list[Leak]:
+    """Leaks: a tmux server that listens at *path*, and all that runs in it."""
+    found = _with_all_below(pid)
+    if not found:
+        return []
+    first = replace(
+        found[0],
+        kind="tmux server",
+        why=f"started by the tested code, listens on {path}",
+        seen_by=("socket",),
+        advice="end it with tmux kill-server on that socket",
+        target=path,
+    )
+    return [first, *_because(f"in tmux server {pid}", found[1:])]
+
+
+def _shared(held: Held, root: str) -> list[Leak]:
     thing = held.thing
     is_file = thing.sort == "shared memory"
-    return Leak(
+    leak = Leak(
         kind="shared memory",
         why="not unlinked" if is_file else "not removed",
         seen_by=_OF_THIS_PROCESS,
@@ -108,50 +134,46 @@ def _shared(held: Held, root: str) -> Leak:
         else "remove it (shmctl IPC_RMID) once its last user is done",
         target=thing.path if is_file else f"System V segment {thing.number}",
     )
+    return [leak]
 
 
-def end_processes(
-    pids: Iterable[int], *, term_grace: float, limit: float = 2.0
-) -> None:
-    """End children of this process with all below them; nobody is reaped.
+_DESCRIBED: dict[Sort, Callable[[Held, str], list[Leak]]] = {
+    "descriptor": _descriptor,
+    "process": _process,
+    "orphan": _process,
+    "tmux server": _server,
+    "shared memory": _shared,
+    "segment": _shared,
+}
 
-    CONT and TERM, a wait, then KILL. A child keeps its pid until this process
-    waits for it, which stays the affair of who started it.
+
+def end_processes(accused: Iterable[Held], *, term_grace: float) -> None:
+    """End the processes among what is left, with all below them.
+
+    Nobody is reaped: a child keeps its pid until this process waits for it,
+    which stays the affair of who started it.
 
     Args:
-        pids: Children of this process.
+        accused: What is left; what is no process is left alone.
         term_grace: Seconds between TERM and KILL.
-        limit: Seconds for the KILL.
     """
-    tops = [
-        (pid, pidfd) for pid in pids if (pidfd := kernel.open_pidfd(pid)) is not None
-    ]
-    held = [pidfd for _, pidfd in tops]
-    try:
-        for pid, _ in tops:
-            held += [pidfd for _, pidfd in killing.open_descendants(pid)]
-        _send(held, signal.SIGTERM, signal.SIGCONT)
-        if _all_exited(held, Deadline(term_grace)):
-            return
-        _send(held, signal.SIGKILL)
-        for pid, _ in tops:
-            held += [pidfd for _, pidfd in killing.open_descendants(pid)]
-        _send(held, signal.SIGKILL)
-        _all_exited(held, Deadline(limit))
-    finally:
-        for pidfd in held:
-            os.close(pidfd)
+    accused = list(accused)
+    found = [identity for held in accused if (identity := _identity(held.thing))]
+    end_identified(found, term_grace=term_grace)
+    for held in accused:
+        if held.thing.sort == "tmux server":
+            listeners.forget(held.thing.path)
 
 
-def _send(pidfds: Iterable[int], *numbers: int) -> None:
-    for pidfd in pidfds:
-        for number in numbers:
-            try:
-                kernel.send_signal(pidfd, number)
-            except PermissionError:
-                # Another user's: it stays, and was reported.
-                break
-
-
-def _all_exited(pidfds: Iterable[int], deadline: Deadline) -> bool:
-    return all(kernel.has_exited(pidfd, deadline.remaining) for pidfd in pidfds)
+def _identity(thing: Thing) -> Identity | None:
+    """The process that is meant; None if it is none."""
+    if thing.sort in ("process", "orphan"):
+        return Identity(thing.number, thing.identity[0])
+    if thing.sort != "tmux server":
+        return None
+    pid = listeners.listener(thing.path)
+    ticks = None if pid is None else procfs.start_ticks(pid)
+    # Asked again: now both are proven to be of the same process.
+    if pid is None or ticks is None or listeners.listener(thing.path) != pid:
+        return None
+    return Identity(pid, ticks)
