@@ -111,3 +111,37 @@ def test_bad_level_of_a_marker_is_a_usage_error(
     result = inner.run(source)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {complaint}*"])
+
+
+def test_rules_allow_what_is_no_process_too(inner: Inner) -> None:
+    """They are searched in what it is; the reason stands in the summary."""
+    inner.pytester.makefile(
+        ".ini",
+        pytest="""
+        [pytest]
+        tmux_leak_ignore =
+            /dev/null  # of the ini file
+        """,
+    )
+    result = inner.run(
+        """
+        import os
+
+        def test_ini(): os.open("/dev/null", os.O_RDONLY)
+
+        def test_own(tmux_leaks):
+            tmux_leaks.ignore("/dev/zero", reason="of the test")
+            os.open("/dev/zero", os.O_RDONLY)
+
+        def test_other(): os.open("/dev/zero", os.O_RDONLY)
+        """,
+        "--tmux-leak-check",
+    )
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines_random(
+        [
+            "allowed: /dev/null in *test_ini: of the ini file",
+            "allowed: /dev/zero in *test_own: of the test",
+            "LEAKED test_inner.py::test_other - 1 descriptor *",
+        ]
+    )
