@@ -44,22 +44,6 @@ class Survivor:
     command: str
 
 
-def survivors_of(lines: list[str]) -> list[Survivor]:
-    """Rows of a report, in its order."""
-    return [
-        Survivor(
-            row["name"],
-            int(row["pid"]),
-            row["state"],
-            row["why"],
-            row["by"] or "",
-            lines[number + 1].strip(" │") if row["state"] == "ALIVE" else "",
-        )
-        for number, line in enumerate(lines)
-        if (row := _ROW.match(line))
-    ]
-
-
 class Watched:
     """A process of an inner run, held by a pidfd."""
 
@@ -99,7 +83,19 @@ class InnerRun:
     @property
     def survivors(self) -> list[Survivor]:
         """Rows of the report, in its order."""
-        return survivors_of(self.result.outlines)
+        lines = self.result.outlines
+        return [
+            Survivor(
+                row["name"],
+                int(row["pid"]),
+                row["state"],
+                row["why"],
+                row["by"] or "",
+                lines[number + 1].strip(" │") if row["state"] == "ALIVE" else "",
+            )
+            for number, line in enumerate(lines)
+            if (row := _ROW.match(line))
+        ]
 
     def survivor(self, pid: int) -> Survivor:
         """The row of one process."""

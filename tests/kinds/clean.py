@@ -168,7 +168,6 @@ _FOREGROUND = (
     Twin("ruby", "ruby -e sleep", ("ruby",), runs=("ruby",)),
     Twin("tclsh", "tclsh", ("tclsh",), runs=("tclsh",)),
     Twin("sqlite3", "sqlite3", ("sqlite3",), runs=("sqlite3",)),
-    Twin("gdb", "gdb -nx -q $(command -v true)", ("gdb",), runs=("gdb",)),
     Twin("sh", "sh", ("sh",), runs=("sh",)),
     _own("child that waits", "child"),
     _own("catches TERM only", "catch=TERM"),

@@ -41,9 +41,10 @@ KINDS = (
     Kind(
         "git credential cache",
         r"printf 'protocol=https\nhost=h\nusername=u\npassword=p\n' "
-        "| git credential-cache --socket $PWD/cache/socket store",
+        "| git credential-cache --socket $PWD/cache/socket store; "
+        "touch stored",
         needs=("git",),
-        ready="test -S cache/socket",
+        ready="test -e stored",
         foreign=True,
         survivors=(("git", CATCHES),),
         holds=("listens on *socket",),
@@ -75,6 +76,7 @@ KINDS = (
             ("nginx", "in the Unix session of nginx N (setsid)"),
         ),
         holds=("listens on web.sock",),
+        missed_by=("marker",),
     ),
     Kind(
         "lighttpd",
@@ -129,6 +131,7 @@ KINDS = (
         foreign=True,
         survivors=(("redis-server", f"{SETSID}, ignores SIGHUP"),),
         holds=("listens on redis.socket",),
+        missed_by=("marker",),
     ),
     Kind(
         "memcached",
@@ -272,5 +275,6 @@ KINDS = (
         foreign=True,
         survivors=(("redis-server", "ignores SIGHUP"),),
         holds=("listens on redis.socket",),
+        missed_by=("marker",),
     ),
 )

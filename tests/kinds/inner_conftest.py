@@ -27,6 +27,8 @@ from pytest_tmuxlife.containment.processes import ProcessInfo
 
 HERE = Path(__file__).parent
 LIMIT = 60.0
+# What says that it is in no Unix session of a pane's.
+_LEAVES = ("setsid", "double fork", "multiplexer")
 
 
 class Player:
@@ -128,11 +130,13 @@ class Player:
         def has(mask: str, number: int) -> bool:
             return bool(int(status.get(mask, "0"), 16) >> (number - 1) & 1)
 
-        shell = procfs.stat(self.shell_pid)
+        shell, now = procfs.stat(self.shell_pid), procfs.stat(info.pid)
         left = shell is not None and info.sid != shell.sid
+        behind = now is not None and now.foreground_group != now.pgid
         return all(
             (
-                left or not ("setsid" in why or "double fork" in why),
+                left or not any(word in why for word in _LEAVES),
+                behind or "background group" not in why,
                 has("SigIgn", signal.SIGHUP) or "ignores SIGHUP" not in why,
                 has("SigBlk", signal.SIGHUP) or "blocks SIGHUP" not in why,
                 has("SigCgt", signal.SIGHUP) or "catches SIGHUP" not in why,

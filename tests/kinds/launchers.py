@@ -10,8 +10,14 @@ DOUBLE_FORK = "double fork into a Unix session of its own"
 
 
 def _shell(name: str, line: str, shell: str = "", why: str = BACKGROUND) -> Kind:
+    then = " touch done" if line.endswith(("&", "&!")) else "; touch done"
     return Kind(
-        name, line, shell=shell or name, foreign=True, survivors=(("sleep", why),)
+        name,
+        line + then,
+        ready="test -e done",
+        shell=shell or name,
+        foreign=True,
+        survivors=(("sleep", why),),
     )
 
 
@@ -165,7 +171,6 @@ KINDS = (
         "sqlite3 :memory: '.system nohup sleep 1000 > log 2>&1 &'",
         "ignores SIGHUP",
     ),
-    _language("gdb", "gdb", "gdb -nx -batch -ex 'shell setsid -f sleep 1000'"),
     _language(
         "python subprocess",
         "sh",

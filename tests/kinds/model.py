@@ -60,14 +60,17 @@ class Kind(Row):
             of fnmatch, in which ``$HOST`` and ``$PWD`` mean the row's.
         foreign: What survives is a program that nobody here wrote.
         drops_root: Started by root, it becomes the user nobody.
-        secretive: It shows its descriptors to root alone (prctl(2),
-            PR_SET_DUMPABLE), as what keeps secrets does.
+        missed_by: Layers that do not find every survivor.
+        secretive: It shows its descriptors and environment to root alone
+            (prctl(2), PR_SET_DUMPABLE), as what keeps secrets does; so the
+            marker is not found by an ordinary user.
     """
 
     survivors: tuple[tuple[str, str], ...] = ()
     holds: tuple[str, ...] = ()
     foreign: bool = False
     drops_root: bool = False
+    missed_by: tuple[str, ...] = ()
     secretive: bool = False
 
 

@@ -75,12 +75,14 @@ _FORKS = (
             # It has no arguments any more that would tell the script.
             ("python*", "zombie: exited, and misbehaves N does not wait for it"),
         ),
+        missed_by=("cgroup", "marker"),
     ),
     Kind(
         "first thread has exited",
         "$PYTHON $PROGRAMS/loses_first_thread.py",
         survivors=(("loses_first_thread", "ignores SIGHUP"),),
         holds=("$PWD/agent.log",),
+        missed_by=("marker",),
     ),
 )
 _DISGUISES = (
@@ -103,9 +105,20 @@ _DISGUISES = (
         "cleared environment",
         f'env -i READY="$READY" setsid {LINE} &',
         survivors=(("misbehaves", f"{SETSID}, cleared its environment"),),
+        missed_by=("marker",),
     ),
-    _daemon("environment written over", "overwrite_environment"),
-    _daemon("not dumpable", "secretive"),
+    Kind(
+        "environment written over",
+        f"{LINE} fork setsid overwrite_environment",
+        survivors=(("misbehaves", SETSID),),
+        missed_by=("marker",),
+    ),
+    Kind(
+        "not dumpable",
+        f"{LINE} fork setsid secretive",
+        survivors=(("misbehaves", SETSID),),
+        secretive=True,
+    ),
     Kind(
         "another user",
         f"{LINE} user=65534 ignore=HUP",

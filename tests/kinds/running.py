@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from processes import PROGRAMS, Survivor, survivors_of
+from processes import PROGRAMS
 
 import pytest_tmuxlife
 from kinds.model import Row
@@ -36,12 +36,31 @@ def test_leaking(play):
 def test_clean(play):
     play("clean", [row for row in TWINS if row.name in {twins!r}])
 """
+# Without a virtual environment, whose other plugins would take part.
+_OWN_PYTHON: str = getattr(sys, "_base_executable", "") or sys.executable
+_REPORT = "--tmux-leak-report=leaks.json"
 _INI = """
 [pytest]
 filterwarnings = error
 addopts = -p no:cacheprovider -p no:randomly
 """
-_HEADLINE = re.compile(r".* outlived tmux server (?P<pid>\d+); looked for ")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One survivor, as the report in JSON has it.
+
+    Attributes:
+        name: What it is called, without its pid.
+        why: How it escaped; ``N`` stands for each number.
+        seen_by: The layers that found it.
+        holds: The targets of its descriptors.
+    """
+
+    name: str
+    why: str
+    seen_by: tuple[str, ...]
+    holds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,23 +68,16 @@ class Played:
     """What is known of one row that was run.
 
     Attributes:
-        server: Pid of its tmux server.
         directory: Of its pane.
         host: Its loopback address.
         processes: All that there was when it had taken effect.
-        report: The lines of the report on its server; none if it was clean.
+        found: What outlived its tmux server; nothing if it was clean.
     """
 
-    server: int
     directory: str
     host: str
     processes: tuple[Identity, ...]
-    report: tuple[str, ...]
-
-    @property
-    def survivors(self) -> list[Survivor]:
-        """Rows of the report."""
-        return survivors_of(list(self.report))
+    found: tuple[Found, ...]
 
 
 class TableRun:
@@ -75,7 +87,7 @@ class TableRun:
         self._directory = directory
         self.status = status
         self.output = output
-        self._blocks = _blocks(output.splitlines())
+        self._leaks = _leaks(directory / "leaks.json")
 
     def played(self, name: str) -> dict[str, Played]:
         """By the names of the rows: those of ``leaking`` or ``clean``."""
@@ -84,19 +96,24 @@ class TableRun:
             return {}
         return {
             name: Played(
-                record["server"],
                 record["directory"],
                 record["host"],
                 tuple(filter(None, map(Identity.parse, record["processes"]))),
-                tuple(self._blocks.get(record["server"], ())),
+                tuple(self._leaks.get(record["server"], ())),
             )
             for name, record in json.loads(path.read_text()).items()
         }
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """What leaks were found by."""
+        report = json.loads((self._directory / "leaks.json").read_text())
+        return tuple(report["run"]["layers"])
+
+    @property
     def accused(self) -> int:
-        """How many servers the report has a block for."""
-        return len(self._blocks)
+        """How many servers something is said to have outlived."""
+        return len(self._leaks)
 
     def left(self) -> list[Identity]:
         """Processes that have anything to do with the run, zombies too."""
@@ -133,19 +150,19 @@ class TableRun:
                 os.close(pidfd)
 
 
-def _blocks(lines: list[str]) -> dict[int, list[str]]:
-    """The lines of the report by the server that they are about."""
-    blocks: dict[int, list[str]] = {}
-    current: list[str] | None = None
-    for line in lines:
-        found = _HEADLINE.match(line)
-        if found:
-            current = blocks.setdefault(int(found["pid"]), [])
-        if line.startswith(("====", "____", "----")):
-            current = None
-        if current is not None:
-            current.append(line)
-    return blocks
+def _leaks(path: Path) -> dict[int | None, list[Found]]:
+    """What the report says, by the pid of the tmux server that it was below."""
+    leaks: dict[int | None, list[Found]] = {}
+    for finding in json.loads(path.read_text())["findings"] if path.exists() else ():
+        for leak in finding["leaks"]:
+            found = Found(
+                leak["name"].rpartition(" ")[0],
+                re.sub(r" \d+", " N", leak["why"]),
+                tuple(leak["seen_by"]),
+                tuple(held["target"] for held in leak["descriptors"]),
+            )
+            leaks.setdefault(leak["server"], []).append(found)
+    return leaks
 
 
 @contextmanager
@@ -180,13 +197,13 @@ def _run(
     directory: Path, kinds: list[str], twins: list[str], as_nobody: bool
 ) -> TableRun:
     library = directory / "library"
-    python = interpreter() if as_nobody else sys.executable
+    python = everybodys_python() if as_nobody else _OWN_PYTHON
     copy_library(library)
     shutil.copy(HERE / "inner_conftest.py", directory / "conftest.py")
     (directory / "test_rows.py").write_text(_TESTS.format(kinds=kinds, twins=twins))
     (directory / "pytest.ini").write_text(_INI)
     directory.chmod(0o755)
-    argv = [str(python), "-m", "pytest", "-q", "test_rows.py"]
+    argv = [str(python), "-m", "pytest", "-q", "test_rows.py", _REPORT]
     if as_nobody:
         for path in (directory, directory / "test_rows.py"):
             os.chown(path, NOBODY, NOBODY)
@@ -217,12 +234,11 @@ def _run(
     return TableRun(directory, done.returncode, done.stdout + done.stderr)
 
 
-def interpreter() -> Path | None:
+def everybodys_python() -> Path | None:
     """A Python of this version that every user may run; None without one."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    own = getattr(sys, "_base_executable", None) or sys.executable
     found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin")
-    for path in (own, found):
+    for path in (_OWN_PYTHON, found):
         if path and all(_lets_in(above) for above in Path(path).resolve().parents):
             return Path(path)
     return None
