@@ -73,7 +73,7 @@ def complaints(
         for name, why in kind.survivors
     )
     if len(seen) != len(wanted) or not all(
-        fnmatchcase(name, pattern) and why == expected
+        fnmatchcase(name, pattern) and fnmatchcase(why, expected)
         for (name, why), (pattern, expected) in zip(seen, wanted, strict=True)
     ):
         wrong.append(f"{kind.name}: expected {wanted}, not {seen}")

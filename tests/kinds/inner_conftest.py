@@ -51,6 +51,8 @@ class Player:
             "PATH": PATH,
             "PROGRAMS": os.environ["TEST_PROGRAMS"],
             "PYTHON": sys.executable,
+            # That of a user who may not log in runs nothing.
+            "SHELL": "/bin/sh",
             "READY": str(self.directory / "ready.fifo"),
         }
         os.mkfifo(self.environment["READY"])

@@ -127,12 +127,6 @@ KINDS = (
         foreign=True,
         survivors=(("sleep", "ignores SIGHUP"),),
     ),
-    _language(
-        "vim job",
-        "vim",
-        "vim -Nu NONE -i NONE -n -es -c "
-        "\"call job_start(['sleep', '1000'], {'stoponexit': ''})\" -c qa",
-    ),
     _language("xargs", "xargs", "printf '%s\\n' 1000 | xargs -P 2 setsid -f sleep"),
     _language(
         "perl", "perl", "perl -MPOSIX -e 'fork and exit; setsid; exec @ARGV' sleep 1000"

@@ -54,7 +54,7 @@ class Kind(Row):
     """A row whose processes outlive their pane.
 
     Attributes:
-        survivors: (name, why) of each, in any order; a name is a pattern of
+        survivors: (name, why) of each, in any order; both are patterns of
             fnmatch, and ``N`` stands for a number.
         holds: Targets of descriptors that the report must show, as patterns
             of fnmatch, in which ``$HOST`` and ``$PWD`` mean the row's.

@@ -54,7 +54,7 @@ def _table(kinds: Iterable[Kind]) -> list[str]:
     for kind in kinds:
         found = Counter(kind.survivors)
         left = "; ".join(
-            f"{f'{number} × ' if number > 1 else ''}`{name}`: {why}"
+            f"{f'{number} × ' if number > 1 else ''}`{name}`: {why.rstrip('*')}"
             for (name, why), number in found.items()
         )
         seen = ["" if layer in kind.missed_by else "yes" for layer in _LAYERS]
