@@ -22,7 +22,7 @@ from runs import BUSY, BUSY_OPTIONS, PytestProcess, eventually, kill, kill_at_on
 from pytest_tmuxlife.containment.identity import Identity
 
 HERE = Path(__file__).parent
-PROGRAM_LISTS = ("test_leaking_*.py", "test_clean_programs.py")
+PROGRAM_LISTS = ("test_leaking_*.py", "test_clean_programs.py", "test_kinds.py")
 # Seconds in which a run has started its helpers.
 START_LIMIT = 30.0
 NEXT = "def test_nothing(): pass"

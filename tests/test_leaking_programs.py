@@ -1,9 +1,11 @@
-"""Programs that outlive their pane: each is named, with its way out, and ended."""
+"""Programs that outlive their pane: what else is said and done than that they leak.
+
+The kinds of leak, one by one, are in `kinds`.
+"""
 
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,46 +13,11 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
-from processes import SHORT_GRACE, Inner, needs
+from processes import SHORT_GRACE, Inner
 
 from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
 from pytest_tmuxlife.containment.supervisor import Holding, Supervisor
 from pytest_tmuxlife.leaks import finder, survivors
-
-
-def test_child_under_nohup_is_reported(inner: Inner) -> None:
-    run = inner.run_line("nohup $PYTHON $PROGRAMS/stays.py > out.log 2>&1 &")
-    run.assert_leaked("ignores SIGHUP")
-
-
-def test_child_started_with_setsid_is_reported(inner: Inner) -> None:
-    run = inner.run_line("setsid $PYTHON $PROGRAMS/stays.py &")
-    run.assert_leaked("own Unix session (setsid)")
-
-
-def test_daemon_made_by_a_double_fork_is_reported(inner: Inner) -> None:
-    run = inner.run_line("$PYTHON $PROGRAMS/double_forks.py")
-    run.assert_leaked("double fork into a Unix session of its own")
-
-
-def test_program_that_ignores_hup_is_reported(inner: Inner) -> None:
-    run = inner.run_line("$PYTHON $PROGRAMS/stays.py HUP")
-    run.assert_leaked("ignores SIGHUP")
-
-
-def test_program_that_ignores_hup_and_term_is_reported(inner: Inner) -> None:
-    run = inner.run_line("$PYTHON $PROGRAMS/stays.py HUP TERM")
-    run.assert_leaked("ignores SIGHUP and SIGTERM")
-
-
-def test_program_that_handles_hup_and_stays_is_reported(inner: Inner) -> None:
-    run = inner.run_line("$PYTHON $PROGRAMS/catches_hup.py")
-    run.assert_leaked("catches SIGHUP and goes on")
-
-
-def test_stopped_child_is_reported(inner: Inner) -> None:
-    run = inner.run_line("$PYTHON $PROGRAMS/stops_child.py")
-    run.assert_leaked("stopped, own Unix session (setsid)")
 
 
 def test_zombie_of_a_living_parent_is_reported(inner: Inner) -> None:
@@ -91,32 +58,6 @@ def test_chain_that_forks_itself_anew_for_ever_is_reported(inner: Inner) -> None
         assert link.why.startswith("forks itself anew for ever")
         assert "reforks.py" in link.command
     run.assert_all_gone()
-
-
-def test_child_with_a_cleared_environment_is_reported(inner: Inner) -> None:
-    run = inner.run_line('env -i READY="$READY" setsid $PYTHON $PROGRAMS/stays.py &')
-    run.assert_leaked("own Unix session (setsid), cleared its environment")
-
-
-NOBODY = pwd.getpwnam("nobody").pw_uid
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start another user's")
-def test_child_of_another_user_is_reported(inner: Inner) -> None:
-    run = inner.run_line(f"$PYTHON $PROGRAMS/changes_user.py {NOBODY}")
-    run.assert_leaked("belongs to user nobody, ignores SIGHUP")
-
-
-def test_disowned_job_of_bash_is_reported(inner: Inner) -> None:
-    run = inner.run_line("$PYTHON $PROGRAMS/stays.py & disown")
-    run.assert_leaked("background group of a shell that does not pass SIGHUP on")
-
-
-@needs("dash")
-def test_background_job_of_dash_is_reported(inner: Inner) -> None:
-    ini = f"tmux_program = dash\n{SHORT_GRACE}"
-    run = inner.run_line("$PYTHON $PROGRAMS/stays.py &", ini=ini)
-    run.assert_leaked("background group of a shell that does not pass SIGHUP on")
 
 
 def test_pane_process_that_outlived_kill_session_is_reported(inner: Inner) -> None:
@@ -185,6 +126,29 @@ def test_child_of_a_program_that_left_its_session_names_its_leader(
     run.assert_leaked(
         "own Unix session (setsid)",
         f"in the Unix session of starts_child {parent} (setsid)",
+    )
+
+
+def test_tmux_server_started_in_the_pane_is_reported(inner: Inner) -> None:
+    """So is the shell that it holds."""
+    run = inner.run(
+        """
+        def test_inner(tmux_pane, watch):
+            tmux = "tmux -S nested -f /dev/null"
+            tmux_pane.run(f"{tmux} new-session -d", check=True)
+            query = f"{tmux} display-message -p -t : '#{{pid}} #{{pane_pid}}'"
+            shown = tmux_pane.run(query, check=True).output
+            watch(*map(int, shown.split()))
+        """,
+        ini=SHORT_GRACE,
+    )
+    server = run.watched[0].pid
+    run.assert_leaked(
+        "another multiplexer's server",
+        f"held by another multiplexer's server, tmux: server {server}",
+    )
+    run.result.stdout.fnmatch_lines(
+        ["1 tmux server and 1 process outlived tmux server *"]
     )
 
 

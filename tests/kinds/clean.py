@@ -231,7 +231,7 @@ _STOPPED = (
     ),
     Twin(
         "tmux kill-server",
-        "tmux -S nested -f /dev/null new-session -d cat",
+        "tmux -S nested -f /dev/null new-session -d 'exec cat'",
         ("tmux",),
         runs=("tmux: server", "cat"),
         stop="tmux -S nested kill-server",

@@ -218,7 +218,7 @@ KINDS = (
     ),
     Kind(
         "nested tmux",
-        "tmux -S nested -f /dev/null new-session -d cat",
+        "tmux -S nested -f /dev/null new-session -d 'exec cat'",
         needs=("tmux",),
         foreign=True,
         survivors=(

@@ -140,10 +140,10 @@ KINDS = (
     ),
     Kind(
         "ruby",
-        "ruby -e 'Process.daemon(true); sleep'",
+        "ruby -e 'exit! if fork; Process.setsid; sleep'",
         needs=("ruby",),
         foreign=True,
-        survivors=(("ruby", DOUBLE_FORK),),
+        survivors=(("ruby", SETSID),),
     ),
     _language(
         "node",
