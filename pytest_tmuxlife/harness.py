@@ -23,6 +23,7 @@ from pytest_tmuxlife.terminal.version import why_too_old
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor
+    from pytest_tmuxlife.leaks.model import Finding
     from pytest_tmuxlife.leaks.rules import IgnoreRule
     from pytest_tmuxlife.shared import SharedServer
     from pytest_tmuxlife.terminal.options import Options
@@ -72,6 +73,7 @@ class Harness:
         unfinished: Supervisors whose test has ended and that were not yet
             let go, each with the pids to spare until the run ends.
         strays: tmux servers that the tested code started, to be ended.
+        ledger: Whose a server is, or was, by its mark.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class Harness:
         self._environment_at_start = environment_at_start
         self._reaper: Reaper | None = None
         self._spares: list[Supervisor] = []
+        self._kept: set[int] = set()
+        self.ledger: dict[str, str] = {}
         self._checked_tmux = False
         self._tmux_error: TmuxNotFound | ServerNotRunning | None = None
         self.unfinished: dict[Supervisor, Sequence[int]] = {}
@@ -225,6 +229,7 @@ class Harness:
         )
         if spare:
             self.reaper.keep(list(spare))
+            self._kept.update(spare)
         supervisor.finish()
         del self.unfinished[supervisor]
 
@@ -251,6 +256,24 @@ class Harness:
                 self.finish(supervisor)
             except ReaperDied:
                 self.unfinished.pop(supervisor, None)
+
+    def find_marked(self) -> list[Finding]:
+        """What bears a mark of this run and is held by nobody, at its end.
+
+        Nothing if no server was ever asked for.
+        """
+        reaper = self._reaper
+        if reaper is None or not reaper.owner.is_this_process:
+            return []
+        from pytest_tmuxlife.leaks.marked import find_marked
+
+        return find_marked(
+            reaper.run_id,
+            reaper.pid,
+            self.ledger,
+            rules=self.settings.ignore,
+            kept=self._kept,
+        )
 
     @explained()
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import listeners, procfs
 from pytest_tmuxlife.containment.identity import Identity
-from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
+from pytest_tmuxlife.containment.processes import ProcessTree
 from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.leaks.finder import begin_end, end_and_judge, find_unaccounted
 from pytest_tmuxlife.leaks.holdings import describe_server
@@ -79,6 +79,7 @@ class Keeper:
         tmux = harness.require_tmux()
         supervisor = harness.new_supervisor()
         self.supervisors.append(supervisor)
+        harness.ledger[supervisor.mark] = self.nodeid
         _ = supervisor.pid
         server = Server(
             supervisor,
@@ -221,7 +222,7 @@ class _Ending:
         supervisor = server.supervisor
 
         def note() -> ProcessTree:
-            return note_tree(supervisor.pid) if alone else begin_end(supervisor)
+            return supervisor.note_tree() if alone else begin_end(supervisor)
 
         tree = self.insist(note)
         if tree is not None:

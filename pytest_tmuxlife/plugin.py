@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +33,7 @@ from pytest_tmuxlife.known_leaks import MARKER as KNOWN_LEAK_MARKER
 from pytest_tmuxlife.known_leaks import errors_of_markers
 from pytest_tmuxlife.outcome import Outcome, stop
 from pytest_tmuxlife.output import Output
-from pytest_tmuxlife.policy import is_anybody_held
+from pytest_tmuxlife.policy import is_anybody_held, level_of
 from pytest_tmuxlife.shared_fixtures import (
     SHARED,
     _tmux_shared_check,
@@ -213,8 +214,23 @@ def _finish_all(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End what an interrupted teardown has left."""
+    """End what an interrupted teardown has left; look for what no verdict saw."""
     _finish_all(session)
+    _report_marked(session)
+
+
+def _report_marked(session: pytest.Session) -> None:
+    harness = session.config.stash.get(HARNESS_KEY, None)
+    findings = harness.find_marked() if harness is not None else []
+    if not findings:
+        return
+    of_run = session.config.stash[SETTINGS_KEY].leak_check or "fail"
+    levels = {item.nodeid: level_of(item) for item in session.items}
+    for finding in findings:
+        level = levels.get(finding.owner, of_run)
+        if level != "off":
+            given = replace(finding, level="warn" if level == "warn" else "fail")
+            session.config.stash[OUTPUT_KEY].report_wider(given)
 
 
 def pytest_terminal_summary(

@@ -8,7 +8,9 @@ import select
 import shutil
 import signal
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,6 +187,28 @@ class Witness:
             else:
                 self.watched.append(Watched(int(what), descriptor))
 
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Take in what is handed out meanwhile: only a few messages can wait."""
+        wake, stop = os.pipe()
+
+        def take_in() -> None:
+            poller = select.poll()
+            for descriptor in (self.socket.fileno(), wake):
+                poller.register(descriptor, select.POLLIN)
+            while wake not in dict(poller.poll()):
+                self.receive()
+            self.receive()
+
+        thread = threading.Thread(target=take_in)
+        thread.start()
+        try:
+            yield
+        finally:
+            os.close(stop)
+            thread.join()
+            os.close(wake)
+
     def close(self) -> None:
         """End what is still there, so that a failed test leaves nothing."""
         self.receive()
@@ -207,10 +231,10 @@ class Inner:
         """Run *source* as ``test_inner.py`` with *ini* lines besides ours."""
         self.pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}\n")
         self.pytester.makepyfile(test_inner=source)
-        result = self.pytester.runpytest_subprocess(
-            "-p", "no:cacheprovider", *arguments, timeout=60
-        )
-        self._witness.receive()
+        with self._witness.receiving():
+            result = self.pytester.runpytest_subprocess(
+                "-p", "no:cacheprovider", *arguments, timeout=60
+            )
         return InnerRun(result, self._witness)
 
     def run_line(self, line: str, *, ini: str = SHORT_GRACE) -> InnerRun:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from processes import SHORT_GRACE, Inner, needs
@@ -14,6 +15,7 @@ from runs import eventually
 from pytest_tmuxlife.containment import cgroup, layers
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.containment.supervisor import Supervisor
+from pytest_tmuxlife.containment.sweep import sweep
 
 HOME, WHY_NOT = cgroup.find_home()
 needs_cgroup = pytest.mark.skipif(bool(WHY_NOT), reason=f"no cgroup here: {WHY_NOT}")
@@ -54,21 +56,20 @@ def test_a_mount_point_may_have_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "expected"),
+    "path",
     [
-        (f"{HOME}/tmuxlife-0123abcd/7/", False),
-        (f"{HOME}/tmuxlife-0123abcd", False),
-        (f"{HOME}/tmuxlife-ffffffff/7", False),
-        (f"{HOME}/tmuxlife-0123abcd/../7", False),
-        ("/tmp/tmuxlife-0123abcd/7", False),
-        ("", False),
+        f"{HOME}/tmuxlife-ffffffff",
+        f"{HOME}/x/../tmuxlife-0123abcd",
+        f"{HOME}/tmuxlife-0123abcd/",
+        "/tmp/tmuxlife-0123abcd",
+        "",
     ],
 )
 def test_only_a_cgroup_of_the_run_itself_is_taken_for_one(
-    path: str, expected: bool
+    path: str,
 ) -> None:
     """A record that names another path is not believed."""
-    assert cgroup.is_of_run(path, "0123abcd") is expected
+    assert not cgroup.is_of_run(path, "0123abcd")
 
 
 def test_header_says_which_layers_are_active(inner: Inner) -> None:
@@ -102,6 +103,11 @@ def supervisor(reaper: Reaper) -> Iterator[Supervisor]:
     supervisor.finish()
 
 
+def move(pid: int, path: str) -> None:
+    """Put a process into a cgroup."""
+    Path(path, "cgroup.procs").write_text(str(pid))
+
+
 def start_sleeper(supervisor: Supervisor) -> int:
     """Pid of an orphan that the supervisor holds."""
     script = "sleep 1000 & echo $!"
@@ -126,8 +132,7 @@ def test_what_has_made_a_cgroup_below_is_still_in_it(supervisor: Supervisor) -> 
     pid = start_sleeper(supervisor)
     below = supervisor.cgroup + "/below"
     os.mkdir(below)
-    with open(below + "/cgroup.procs", "w") as file:
-        file.write(str(pid))
+    move(pid, below)
     assert cgroup.members(supervisor.cgroup) == [supervisor.pid, pid]
     assert supervisor.kill(term_grace=1.0).empty
 
@@ -136,8 +141,7 @@ def test_what_has_made_a_cgroup_below_is_still_in_it(supervisor: Supervisor) -> 
 def stranger(supervisor: Supervisor) -> Iterator[subprocess.Popen[bytes]]:
     """A child of this process, moved into the supervisor's cgroup."""
     with subprocess.Popen(["sleep", "1000"]) as process:
-        with open(supervisor.cgroup + "/cgroup.procs", "w") as file:
-            file.write(str(process.pid))
+        move(process.pid, supervisor.cgroup)
         yield process
         process.kill()
 
@@ -173,9 +177,27 @@ def test_cgroups_go_with_the_run() -> None:
     run, mine = cgroup.of_run(HOME, reaper.run_id), supervisor.cgroup
     supervisor.finish()
     assert eventually(lambda: not os.path.exists(mine), GONE_LIMIT)
-    assert os.path.exists(run)
     reaper.close()
     assert not os.path.exists(run)
+
+
+@needs_cgroup
+def test_old_cgroup_of_a_run_without_a_directory_is_swept_if_it_is_empty(
+    tmp_path: Path,
+) -> None:
+    """One in which something lives stays."""
+    empty, populated = (cgroup.of_run(HOME, os.urandom(4).hex()) for _ in range(2))
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        for path in (empty, populated):
+            os.makedirs(path + "/1")
+        move(process.pid, populated + "/1")
+        for path in (empty, populated):
+            os.utime(path, (0, 0))
+        sweep([str(tmp_path)])
+        assert not os.path.exists(empty)
+        assert os.path.exists(populated)
+        process.kill()
+    cgroup.remove(populated, GONE_LIMIT)
 
 
 @needs_cgroup

@@ -281,6 +281,9 @@ class NeverSeen:
     def end(self, *_: float, **__: Any) -> Holding:
         return Holding(empty=False, children=(), server=False, statuses={})
 
+    def note_tree(self) -> ProcessTree:
+        return ProcessTree(self.pid)
+
     def look(self, *, marked: bool = False) -> Holding:
         return Holding(empty=self._empty, children=(), server=False, statuses={})
 

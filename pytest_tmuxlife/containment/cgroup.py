@@ -100,15 +100,26 @@ def of_run(home: str, run_id: str) -> str:
 
 
 def is_of_run(path: str, run_id: str) -> bool:
-    """*path* is a server's cgroup of that run, by its shape, and is there."""
-    run, _, number = path.rpartition("/")
+    """*path* is the cgroup of that run, by its shape, and is there."""
     return (
-        number.isdigit()
-        and os.path.basename(run) == _PREFIX + run_id
+        os.path.basename(path) == _PREFIX + run_id
         and os.path.normpath(path) == path
         and any(path.startswith(mount + "/") for _, mount, _ in _mounts())
         and os.path.exists(f"{path}/cgroup.procs")
     )
+
+
+def runs_in(home: str) -> dict[str, str]:
+    """The cgroups of runs in *home*, by the run's id."""
+    try:
+        entries = list(os.scandir(home))
+    except OSError:
+        return {}
+    return {
+        entry.name.removeprefix(_PREFIX): entry.path
+        for entry in entries
+        if entry.name.startswith(_PREFIX) and entry.is_dir()
+    }
 
 
 def enter(path: str) -> bool:

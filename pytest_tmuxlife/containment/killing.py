@@ -13,7 +13,11 @@ import time
 from collections.abc import Callable, Container, Iterable
 
 from pytest_tmuxlife.containment import kernel, procfs
-from pytest_tmuxlife.containment.strays import Strays
+
+# Its module needs this one, and a helper does without typing.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pytest_tmuxlife.containment.strays import Strays
 
 # Passes of the KILL loop that may find the same processes before it pauses.
 _PAUSE = 0.001

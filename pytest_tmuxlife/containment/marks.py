@@ -35,6 +35,11 @@ def bears(pid: int, mark: str) -> bool:
     return bool(found) and mark in (found, found.rpartition("-")[0])
 
 
+def is_held(pid: int, root: int, mark: str) -> bool:
+    """*pid*, held by a pidfd, is below *root* or bears *mark*."""
+    return procfs.is_below(pid, root) or bears(pid, mark)
+
+
 def find(mark: str) -> list[int]:
     """Pids of all that bear *mark* now; see `bears`."""
     return [pid for pid in procfs.all_pids() if bears(pid, mark)]

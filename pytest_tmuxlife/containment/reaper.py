@@ -64,9 +64,10 @@ class Reaper:
         self._numbers = itertools.count(1)
         self._lines: weakref.WeakSet[Channel] = weakref.WeakSet()
         ours, theirs = socket.socketpair()
+        adopts = "adopts" if "subreaper" not in without else ""
         try:
             with theirs:
-                _start(theirs, self.run_directory, self._cgroup)
+                _start(theirs, self.run_directory, self._cgroup, adopts)
         except BaseException:
             ours.close()
             raise
@@ -169,18 +170,17 @@ class Reaper:
             cgroup.remove(self._cgroup, _CGROUP_LIMIT)
 
 
-def _start(theirs: socket.socket, run_directory: str, run_cgroup: str) -> None:
+def _start(theirs: socket.socket, *run: str) -> None:
     me = os.getpid()
     environment = {
         name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES
     }
-    environment[helpers.VARIABLE] = os.path.basename(run_directory)
+    environment[helpers.VARIABLE] = os.path.basename(run[0])
     arguments = [
         str(theirs.fileno()),
         str(me),
         str(procfs.start_ticks(me)),
-        run_directory,
-        run_cgroup,
+        *run,
     ]
     # It forks and its first process exits at once, so that no child stays.
     done = subprocess.run(

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from pytest_tmuxlife.containment import cgroup, kernel, killing, procfs, wire
 from pytest_tmuxlife.containment.files import (
+    read_record,
     remove_if_empty,
     remove_tree,
     write_record,
@@ -60,6 +61,7 @@ class Reaper:
         pytest_pidfd: int,
         run: str,
         run_cgroup: str,
+        adopts: bool,
     ) -> None:
         self.control = control
         self.pytest_pid = pytest_pid
@@ -67,6 +69,7 @@ class Reaper:
         self.run_directory = run
         self.run_id = os.path.basename(run)
         self.run_cgroup = run_cgroup
+        self.adopts = adopts
         self.supervisors: dict[int, Held] = {}
         self.kept: set[int] = set()
         self.inbox = wire.Inbox()
@@ -131,6 +134,7 @@ class Reaper:
                 directory,
                 mark,
                 path,
+                self.adopts,
             )
         except BaseException as error:
             report_crash(control, error)
@@ -156,7 +160,7 @@ class Reaper:
                 continue
             if os.waitstatus_to_exitcode(status) != 0:
                 mark = f"{self.run_id}-{os.path.basename(held.directory)}"
-                self.end_orphans(held.cgroup, mark)
+                self.end_orphans(held.cgroup, mark, held.directory)
                 remove_tree(held.directory)
             if held.cgroup:
                 # What is kept until the run ends may be in it.
@@ -172,13 +176,23 @@ class Reaper:
         """Children that are no orphans to end."""
         return {*self.supervisors, *self.kept}
 
-    def end_orphans(self, cgroup_path: str, mark: str) -> None:
-        """End all that is here or bears *mark*, but for what is to be kept."""
-        strays = Strays(os.getpid(), cgroup_path, mark, self.held_elsewhere)
+    def end_orphans(self, cgroup_path: str, mark: str, directory: str = "") -> None:
+        """End all that is here or bears *mark*, but for what is to be kept.
+
+        Args:
+            cgroup_path: Cgroup of which nothing may stay.
+            mark: Of one server or of the run.
+            directory: Of the server, which is looked for if it is no orphan here.
+        """
+        strays = Strays(
+            os.getpid(), cgroup_path, mark, self.held_elsewhere, adopts=self.adopts
+        )
+        if directory and not self.adopts:
+            note_server(strays, directory)
         strays.note_marked()
         killing.end_descendants(
             os.getpid(),
-            lambda: self.is_empty() and not strays.find(),
+            lambda: self.is_empty() and strays.is_empty(),
             self.pause,
             term_grace=ORPHANED_TERM_GRACE,
             limit=ORPHANED_KILL_LIMIT,
@@ -217,7 +231,8 @@ def main(arguments: list[str]) -> NoReturn:
 
     Args:
         arguments: Descriptor of the socket pair, pid of pytest, its start
-            time in ticks, the run's directory, that of its cgroup or "".
+            time in ticks, the run's directory, that of its cgroup or "", and
+            ``adopts`` if the helpers shall be child subreapers.
     """
     if os.fork():
         os._exit(0)
@@ -239,9 +254,9 @@ def main(arguments: list[str]) -> NoReturn:
 def hold(control: socket.socket, arguments: list[str]) -> NoReturn:
     """Be the reaper, detached already."""
     pytest_pid, start = int(arguments[1]), int(arguments[2])
-    run, run_cgroup = arguments[3:]
+    run, run_cgroup, adopts = arguments[3:]
     kernel.set_name("tmuxlife-reaper")
-    kernel.become_subreaper()
+    is_subreaper = adopts == "adopts" and kernel.become_subreaper()
     pytest_pidfd = kernel.open_pidfd(pytest_pid)
     if pytest_pidfd is None or procfs.start_ticks(pytest_pid) != start:
         os._exit(0)
@@ -253,13 +268,25 @@ def hold(control: socket.socket, arguments: list[str]) -> NoReturn:
         {
             "owner": f"{pytest_pid} {start}",
             "reaper": f"{me} {procfs.start_ticks(me)}",
+            "cgroup": run_cgroup,
             "boot": procfs.boot_id(),
             "namespace": procfs.pid_namespace(),
         },
     )
     gc.freeze()
     gc.disable()
-    Reaper(control, pytest_pid, pytest_pidfd, run, run_cgroup).run()
+    Reaper(control, pytest_pid, pytest_pidfd, run, run_cgroup, is_subreaper).run()
+
+
+def note_server(strays: Strays, directory: str) -> None:
+    """Note the tmux server that a record names, and all below it."""
+    from pytest_tmuxlife.containment.identity import Identity
+
+    server = Identity.parse(read_record(directory + "/record").get("server", ""))
+    pidfd = server.open() if server is not None else None
+    if server is not None and pidfd is not None:
+        strays.note(server.pid)
+        os.close(pidfd)
 
 
 def report_crash(control: socket.socket, error: BaseException) -> None:

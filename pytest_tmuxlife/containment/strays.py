@@ -3,6 +3,10 @@
 Runs in the helpers. Lineage finds all that stays below a supervisor. What
 left it (an older daemon, or an older PID namespace, has adopted it) is found
 by its cgroup and its mark.
+
+Without a child subreaper every orphan is a stray. Then those that were seen
+below the server are noted while it stands, with their Unix sessions: nobody
+enters such a session but by a fork from within.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from pytest_tmuxlife.containment import cgroup, kernel, marks, procfs
+from pytest_tmuxlife.containment import cgroup, kernel, killing, marks, procfs
 
 _ATTEMPTS = 3
 
@@ -24,15 +28,23 @@ class Strays:
         mark: What ours bear: the mark of a server, or a run's id.
         unmarked: Pids whose descendants may bear the mark: somebody else
             holds those.
+        adopts: *root* is a child subreaper.
     """
 
     def __init__(
-        self, root: int, cgroup: str, mark: str, unmarked: Iterable[int] = ()
+        self,
+        root: int,
+        cgroup: str,
+        mark: str,
+        unmarked: Iterable[int] = (),
+        *,
+        adopts: bool = True,
     ) -> None:
         self.root = root
         self.cgroup = cgroup
         self.mark = mark
         self.unmarked = frozenset(unmarked)
+        self.adopts = adopts
         # By pid: a pidfd, which is who it is, and the layer that saw it.
         self._noted: dict[int, tuple[int, str]] = {}
 
@@ -44,6 +56,8 @@ class Strays:
         """
         found: dict[int, list[str]] = {}
         if self._noted:
+            if not self.adopts:
+                self._note_below(list(self._noted))
             self._drop_exited()
             found = {pid: [layer] for pid, (_, layer) in self._noted.items()}
         if self.cgroup:
@@ -56,14 +70,65 @@ class Strays:
             if not _is_below(pid, {self.root})
         }
 
+    def is_empty(self) -> bool:
+        """None is there; without a subreaper those with the mark count too."""
+        if self.find():
+            return False
+        if self.adopts:
+            return True
+        self.note_marked()
+        return not self.find()
+
+    def note(self, server: int) -> None:
+        """Note what is below us and below *server*, and who shares a session.
+
+        Args:
+            server: A process of ours that is held by a pidfd, or 0.
+        """
+        if server:
+            self._note(server, kernel.open_pidfd(server), "lineage")
+        self._note_below([*self._noted, server] if server else list(self._noted))
+        self._note_sessions()
+
+    def _note(self, pid: int, pidfd: int | None, layer: str) -> None:
+        if pidfd is None:
+            return
+        if pid in self._noted:
+            os.close(pidfd)
+        else:
+            self._noted[pid] = (pidfd, layer)
+
+    def _note_below(self, roots: list[int]) -> None:
+        for pid, pidfd in killing.open_descendants(self.root, also=roots):
+            self._note(pid, pidfd, "lineage")
+
+    def _note_sessions(self) -> None:
+        leaders = [
+            pid for pid in self._noted if (now := procfs.stat(pid)) and now.sid == pid
+        ]
+        found = {}
+        for pid in procfs.all_pids():
+            if pid in self._noted or _session(pid) not in leaders:
+                continue
+            pidfd = kernel.open_pidfd(pid)
+            if pidfd is not None:
+                found[pid] = pidfd
+        # A leader that lives had its number all the while.
+        living = {pid for pid in leaders if not kernel.has_exited(self._noted[pid][0])}
+        for pid, pidfd in found.items():
+            if _session(pid) in living and pid != self.root:
+                self._note(pid, pidfd, "session")
+            else:
+                os.close(pidfd)
+
     def note_marked(self) -> None:
         """Look for what bears the mark; costs a read for each process here."""
         for pid, pidfd in marks.open_marked(self.mark).items():
             held = {self.root, *self.unmarked}
-            if pid in self._noted or pid in held or _is_below(pid, held):
+            if pid in held or _is_below(pid, held):
                 os.close(pidfd)
             else:
-                self._noted[pid] = (pidfd, "marker")
+                self._note(pid, pidfd, "marker")
 
     def _drop_exited(self) -> None:
         for pid, (pidfd, _) in list(self._noted.items()):
@@ -98,6 +163,11 @@ class Strays:
             for pidfd in opened.values():
                 os.close(pidfd)
         return reached
+
+
+def _session(pid: int) -> int:
+    now = procfs.stat(pid)
+    return now.sid if now is not None else 0
 
 
 def _is_below(pid: int, roots: set[int]) -> bool:

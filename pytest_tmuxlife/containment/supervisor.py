@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_tmuxlife.containment.channel import Channel
+from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
 
 _START_LIMIT = 20.0
@@ -69,6 +70,7 @@ class Supervisor:
         self.number = number
         self._pid = 0
         self._cgroup = ""
+        self._adopts = True
         self._renewal = 0
         self._free = False
         self._finished = False
@@ -89,7 +91,8 @@ class Supervisor:
             except BaseException:
                 self._channel.close()
                 raise
-            self._pid, self._cgroup = answer["pid"], answer["cgroup"]
+            self._cgroup, self._adopts = answer["cgroup"], answer["adopts"]
+            self._pid = answer["pid"]
         return self._pid
 
     @property
@@ -202,6 +205,24 @@ class Supervisor:
         )
         self._free = holding.empty and release
         return holding
+
+    @property
+    def adopts(self) -> bool:
+        """It is a child subreaper: what descends from its server stays below it.
+
+        Raises:
+            ReaperDied: It could not start.
+        """
+        return self._adopts and self.pid > 0
+
+    def note_tree(self) -> ProcessTree:
+        """All that it holds now; without a subreaper, as far as that is known.
+
+        Raises:
+            ReaperDied: The supervisor is gone.
+        """
+        pid = self.pid
+        return note_tree(pid, also=() if self._adopts else self.look().strays)
 
     def look(self, *, marked: bool = False) -> Holding:
         """What is there now.

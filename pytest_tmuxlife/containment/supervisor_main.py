@@ -16,7 +16,7 @@ import socket
 import time
 from typing import Any, NoReturn
 
-from pytest_tmuxlife.containment import cgroup, kernel, killing, procfs, wire
+from pytest_tmuxlife.containment import cgroup, kernel, killing, marks, procfs, wire
 from pytest_tmuxlife.containment.ending import Ending
 from pytest_tmuxlife.containment.files import (
     remove_run_if_done,
@@ -45,13 +45,16 @@ class Supervisor:
         directory: str,
         mark: str,
         cgroup_path: str,
+        adopts: bool,
     ) -> None:
         self.control = control
         self.pytest_pidfd = pytest_pidfd
         self.reaper_pidfd = reaper_pidfd
         self.wakeup = wakeup
         self.directory = directory
-        self.strays = Strays(os.getpid(), cgroup_path, mark, {pytest_pid})
+        self.strays = Strays(
+            os.getpid(), cgroup_path, mark, {pytest_pid}, adopts=adopts
+        )
         self.inbox = wire.Inbox()
         self.jobs: dict[int, Job] = {}
         self.server_pid = 0
@@ -86,7 +89,11 @@ class Supervisor:
 
     def introduction(self) -> dict[str, Any]:
         """Who this is, as an answer."""
-        return {"pid": os.getpid(), "cgroup": self.strays.cgroup}
+        return {
+            "pid": os.getpid(),
+            "cgroup": self.strays.cgroup,
+            "adopts": self.strays.adopts,
+        }
 
     def poll_timeout(self) -> int | None:
         """Milliseconds until the next deadline; None without one."""
@@ -149,18 +156,19 @@ class Supervisor:
 
     def is_empty(self) -> bool:
         """Nothing at all is left, strays included."""
-        return self.reap() and not self.strays.find()
+        return self.reap() and self.strays.is_empty()
 
     def check_ending(self) -> None:
         """Answer who waits for the end, if nothing is left."""
         ending = self.ending
-        if ending is None or not self.reap():
+        if ending is None:
             return
-        if self.strays.find():
-            ending.look_later()
-        else:
+        is_alone = self.reap()
+        if is_alone and self.strays.is_empty():
             self.ending = None
             self.answer_empty(ending.request, ending.release)
+        elif is_alone or not self.strays.adopts:
+            ending.look_later()
 
     def kill_job(self, job: Job) -> None:
         """End a client with all below it."""
@@ -182,7 +190,7 @@ class Supervisor:
         if pidfd is None:
             return
         # What a client prints is no proof: only what is below us is ours.
-        if not procfs.is_below(pid, os.getpid()):
+        if not marks.is_held(pid, os.getpid(), self.strays.mark):
             os.close(pidfd)
             return
         self.server_pid, self.server_pidfd = pid, pidfd
@@ -197,9 +205,18 @@ class Supervisor:
                 "supervisor": f"{me} {procfs.start_ticks(me)}",
                 "server": f"{self.server_pid} {procfs.start_ticks(self.server_pid)}",
                 "mark": self.strays.mark,
-                "cgroup": self.strays.cgroup,
             },
         )
+
+    def note_strays(self) -> None:
+        """Without a subreaper: what is below the server now is lost with it."""
+        if not self.strays.adopts:
+            self.strays.note(self.server_pid if self.server_lives else 0)
+
+    @property
+    def server_lives(self) -> bool:
+        """The tmux server has not exited; nobody tells, if it is no child."""
+        return self.server_pidfd >= 0 and not kernel.has_exited(self.server_pidfd)
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until a child exits."""
@@ -222,6 +239,7 @@ class Supervisor:
             alone = self.reap() or not killing.has_others(os.getpid(), spare, known)
             return alone and (spare | known).issuperset(self.strays.find())
 
+        self.note_strays()
         self.strays.note_marked()
         return killing.end_descendants(
             os.getpid(),
@@ -281,7 +299,7 @@ class Supervisor:
             "empty": empty,
             "children": [] if empty else procfs.children(os.getpid()),
             "strays": {} if empty else self.strays.find(),
-            "server": self.server_pidfd >= 0,
+            "server": self.server_lives,
             "statuses": self.statuses,
         }
 
@@ -332,6 +350,7 @@ class Supervisor:
         release: bool,
     ) -> None:
         """TERM to the server (what kill-server does), then wait for ECHILD."""
+        self.note_strays()
         if self.is_empty():
             self.answer_empty(request, release)
             return
@@ -346,6 +365,7 @@ class Supervisor:
 
     def do_look(self, request: int, *, marked: bool) -> None:
         """Is anything left? Costs nothing with the host's size, unless *marked*."""
+        self.note_strays()
         if marked:
             self.strays.note_marked()
         self.reply(request, self.state(empty=self.is_empty()))
@@ -392,6 +412,7 @@ def supervise(
     directory: str,
     mark: str,
     cgroup_path: str,
+    adopts: bool,
 ) -> NoReturn:
     """Be a supervisor; the calling process is a fresh fork of the reaper.
 
@@ -403,10 +424,10 @@ def supervise(
         directory: To be made.
         mark: Of all that it starts.
         cgroup_path: To be made and entered if that can be, unless it is "".
+        adopts: Be a child subreaper, if the kernel lets us.
     """
     kernel.set_name("tmuxlife-superv")
-    if not kernel.become_subreaper():
-        os._exit(4)
+    adopts = adopts and kernel.become_subreaper()
     if not (cgroup_path and cgroup.enter(cgroup_path)):
         cgroup_path = ""
     os.mkdir(directory, 0o700)
@@ -422,6 +443,7 @@ def supervise(
         directory,
         mark,
         cgroup_path,
+        adopts,
     )
     supervisor.record()
     supervisor.run()

@@ -30,6 +30,8 @@ _SUPERVISORS_LIMIT = 2.5
 # Seconds after which a run's directory without an owner is nobody's.
 _UNOWNED_LIMIT = 3600.0
 _CGROUP_LIMIT = 0.5
+# Seconds after which an empty cgroup is nobody's.
+_EMPTY_LIMIT = 60.0
 _LOCK = "sweep.lock"
 
 
@@ -70,7 +72,24 @@ def sweep(candidates: Iterable[str] | None = None) -> list[Swept]:
             found = [_sweep_locked(run) for run in dead]
             swept += [one for one in found if one is not None]
             remove_if_empty(root)
+    _remove_empty_cgroups(candidates)
     return swept
+
+
+def _remove_empty_cgroups(candidates: Iterable[str] | None) -> None:
+    """Remove cgroups whose run has no directory any more, if nothing is in them."""
+    home, _ = cgroup.find_home()
+    for run_id, path in cgroup.runs_in(home).items() if home else ():
+        roots = directories.roots(candidates)
+        if any(os.path.exists(f"{root}/{run_id}") for root in roots):
+            continue
+        # That of a run with other roots is empty while it starts, too.
+        try:
+            age = time.time() - os.stat(path).st_mtime
+        except FileNotFoundError:
+            continue
+        if age > _EMPTY_LIMIT:
+            cgroup.remove(path)
 
 
 def finish_run(run: str) -> None:
@@ -159,21 +178,19 @@ def _sweep_run(run: str) -> Swept:
     owner = read_record(run + "/owner")
     run_id = os.path.basename(run)
     pidfds: dict[int, int] = {}
-    cgroups: list[str] = []
+    run_cgroup = ""
     if owner.get("boot") == procfs.boot_id():
-        records = _server_records(run)
-        for record in records:
+        for record in _server_records(run):
             server = Identity.parse(record.get("server", ""))
             if server is not None and (pidfd := server.open()) is not None:
                 _add(pidfds, {server.pid: pidfd})
         _add(pidfds, open_marked(run_id))
-        paths = {record.get("cgroup", "") for record in records}
-        cgroups = [path for path in paths if cgroup.is_of_run(path, run_id)]
-        for path in cgroups:
-            _add(pidfds, cgroup.open_members(path))
-    ended = _end(pidfds, cgroups)
-    for path in {os.path.dirname(path) for path in cgroups}:
-        cgroup.remove(path, _CGROUP_LIMIT)
+        if cgroup.is_of_run(owner.get("cgroup", ""), run_id):
+            run_cgroup = owner["cgroup"]
+            _add(pidfds, cgroup.open_members(run_cgroup))
+    ended = _end(pidfds, run_cgroup)
+    if run_cgroup:
+        cgroup.remove(run_cgroup, _CGROUP_LIMIT)
     # Whoever takes the lock after this one is to find nothing to sweep.
     remove_tree(run, last=_LOCK)
     identity = Identity.parse(owner.get("owner", ""))
@@ -187,14 +204,14 @@ def _add(pidfds: dict[int, int], more: dict[int, int]) -> None:
             os.close(pidfd)
 
 
-def _end(pidfds: dict[int, int], cgroups: Iterable[str]) -> int:
+def _end(pidfds: dict[int, int], run_cgroup: str) -> int:
     """End what the pidfds name, and all below; return how many have ended.
 
     Closes the pidfds.
 
     Args:
         pidfds: By pid.
-        cgroups: Cgroups of ours, of which nothing may stay.
+        run_cgroup: Of which nothing may stay; "" without one.
     """
     try:
         # Noted before the parents go: an orphan's way back to us would be lost.
@@ -203,8 +220,8 @@ def _end(pidfds: dict[int, int], cgroups: Iterable[str]) -> int:
         _signal(pidfds.values(), signal.SIGCONT)
         _wait(pidfds, _TERM_GRACE)
         deadline = time.monotonic() + _KILL_LIMIT
-        for path in cgroups:
-            cgroup.kill(path)
+        if run_cgroup:
+            cgroup.kill(run_cgroup)
         while time.monotonic() < deadline:
             alive = _alive(pidfds)
             fresh = dict(killing.open_descendants(0, pidfds, also=alive))

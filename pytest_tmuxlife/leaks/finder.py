@@ -15,7 +15,6 @@ from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment.processes import (
     ProcessInfo,
     ProcessTree,
-    note_tree,
 )
 from pytest_tmuxlife.containment.supervisor import Holding, Supervisor
 from pytest_tmuxlife.errors import ReaperDied
@@ -65,7 +64,7 @@ def end_and_judge(
         ReaperDied: The supervisor is gone.
     """
     if tree is None:
-        tree = note_tree(supervisor.pid)
+        tree = supervisor.note_tree()
     deadline = Deadline(grace)
     interruption: BaseException | None = None
     try:
@@ -94,7 +93,7 @@ def begin_end(supervisor: Supervisor) -> ProcessTree:
 
     For several servers, so that the grace of one is that of all.
     """
-    tree = note_tree(supervisor.pid)
+    tree = supervisor.note_tree()
     supervisor.end(0.0, server_limit=SERVER_LIMIT)
     return tree
 
@@ -138,12 +137,14 @@ def _judge(supervisor: Supervisor, verdict: Verdict, rules: Sequence[Rule]) -> V
         verdict.server_pid,
         frozenset(respawned),
         verdict.pane_ids,
-        frozenset(holding.strays),
+        _never_below(supervisor, holding),
     )
     sight = Sight.of(supervisor, holding, now)
     allowed: list[tuple[ProcessInfo, Permission]] = []
     accused: list[ProcessInfo] = []
     for info in now.processes.values():
+        if _is_unreaped_by_others(info, now):
+            continue
         permission = permission_for(rules, info)
         if permission is None:
             accused.append(info)
@@ -192,12 +193,29 @@ def find_unaccounted(
         if not accused or deadline.expired:
             break
         select.select([], [], [], min(pause, deadline.remaining))
-    strays = frozenset(holding.strays)
+    strays = _never_below(supervisor, holding)
     scene = Scene(tree, supervisor.pid, server_pid, panes=pane_ids, strays=strays)
     sight = Sight.of(supervisor, holding, tree)
     return Verdict(
         server_pid, deadline.elapsed, tree, tuple(describe(accused, scene, sight))
     )
+
+
+def _is_unreaped_by_others(process: ProcessInfo, tree: ProcessTree) -> bool:
+    """It has exited, and its parent, who is to wait for it, is none of ours.
+
+    Without a subreaper that is init, and that of a container may never wait.
+    """
+    above = tree.processes.get(process.ppid)
+    return process.is_zombie and above is None and process.ppid != tree.root
+
+
+def _never_below(supervisor: Supervisor, holding: Holding) -> frozenset[int]:
+    """Strays that an older process has started or adopted.
+
+    Without a subreaper that can be said of none: every orphan goes astray.
+    """
+    return frozenset(holding.strays if supervisor.adopts else ())
 
 
 def _unaccounted(

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_tmuxlife.containment import kernel, own, procfs
+from pytest_tmuxlife.containment import kernel, own
 from pytest_tmuxlife.containment.directories import check_socket_path, socket_in
-from pytest_tmuxlife.containment.marks import MARK
-from pytest_tmuxlife.containment.processes import ProcessInfo, note_tree
+from pytest_tmuxlife.containment.marks import MARK, is_held
+from pytest_tmuxlife.containment.processes import ProcessInfo
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
 from pytest_tmuxlife.open_files import explained
@@ -153,7 +153,7 @@ class Server:
         """
         if not self.supervisor.is_alive:
             return []
-        return list(note_tree(self.supervisor.pid).processes.values())
+        return list(self.supervisor.note_tree().processes.values())
 
     # -- what it does -------------------------------------------------------
 
@@ -193,7 +193,9 @@ class Server:
             )
         pid = int(first)
         pidfd = kernel.open_pidfd(pid)
-        if pidfd is not None and not procfs.is_below(pid, self.supervisor.pid):
+        if pidfd is not None and not is_held(
+            pid, self.supervisor.pid, self.supervisor.mark
+        ):
             os.close(pidfd)
             raise ServerNotRunning(
                 f"{self._client.tmux} said that the server is process {pid}, which is "
