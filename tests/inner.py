@@ -21,23 +21,30 @@ def test_leaking(tmux_pane, leave):
     leave(tmux_pane)
 """
 
-# `leave` returns once the survivor runs and ignores SIGHUP: the subshell set
-# that before it started the sleeper. The graces are short, for a survivor of
+# `leave` returns once the survivor is a sleeper that ignores SIGHUP: the subshell
+# set that before it started it. The graces are short, for a survivor of
 # these tests never goes by itself.
 _CONFTEST = """
 import os
+import select
 import pytest
+from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import procfs
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 @pytest.fixture
 def leave():
-    def leave(pane, seconds=1000):
+    def leave(pane, seconds=1000, name=None):
         path = HERE + "/pid"
-        pane.run(f"(trap '' HUP; sleep {seconds} & echo $! > '{path}')", check=True)
+        sleep = f"exec -a {name} sleep" if name else "sleep"
+        pane.run(f"(trap '' HUP; {sleep} {seconds} & echo $! > '{path}')", check=True)
         with open(path) as file:
             pid = int(file.read())
+        deadline = Deadline(60)
+        while procfs.command_line(pid)[-1:] != [str(seconds)]:
+            assert not deadline.expired
+            select.select([], [], [], 0.005)
         with open(HERE + "/survivors", "a") as file:
             file.write(f"{pid} {procfs.start_ticks(pid)}\\n")
         return pid

@@ -105,37 +105,32 @@ def test_each_of_several_markers_stands_for_itself(inner: Inner) -> None:
     result.assert_outcomes(passed=1, failed=1)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ('"sleep", reason="x"', "takes arguments by name only: match=, reason=, *"),
-        ('reason="x"', "missing a required argument: 'match'; it takes match=, *"),
-        ('match="x", reason="y", isue="z"', "*unexpected keyword argument 'isue'; *"),
-        ('match="(", reason="x"', "match='(': '(' is no regular expression: *"),
-        ('match="", reason="x"', "match='': '' would allow every process"),
-        ('match=7, reason="x"', "match=7: expected a regular expression"),
-        ('match="x", reason=" "', "reason=' ': expected a text that says why"),
-        ('match="x", reason="y", issue=7', "issue=7: expected a text: *"),
-        ('match="x", reason="y", strict=0', "strict=0: expected True or False"),
-    ],
-)
-def test_bad_argument_is_refused_when_tests_are_collected(
-    inner: Inner, arguments: str, message: str
-) -> None:
-    result = inner.run(
-        f"""
-        import pytest
+BAD = {
+    '"sleep", reason="x"': "takes arguments by name only: match=, reason=, issue=, *",
+    'reason="x"': "missing a required argument: 'match'; it takes match=, reason=, *",
+    'match="x", reason="y", isue="z"': "*unexpected keyword argument 'isue'; it *",
+    'match="(", reason="x"': "match='(': '(' is no regular expression: *",
+    'match="", reason="x"': "match='': '' would allow every process",
+    'match=7, reason="x"': "match=7: expected a regular expression",
+    'match="x", reason=" "': "reason=' ': expected a text that says why",
+    'match="x", reason="y", issue=7': "issue=7: expected a text: *",
+    'match="x", reason="y", strict=0': "strict=0: expected True or False",
+}
 
-        @pytest.mark.tmux_known_leak({arguments})
-        def test_it():
-            print("IT RAN")
-        """,
-        "-s",
-    )
-    text = f"marker tmux_known_leak of test_inner.py::test_it*{message}"
-    result.stdout.fnmatch_lines(
-        ["*_ ERROR collecting test_inner.py _*", text.replace("[", "[[]")]
-    )
+
+def test_bad_arguments_are_refused_when_tests_are_collected(inner: Inner) -> None:
+    """Each by name, with its test; nothing runs."""
+    tests = [
+        f"@pytest.mark.tmux_known_leak({arguments})\n"
+        f"def test_{number}(): print('IT RAN')\n"
+        for number, arguments in enumerate(BAD)
+    ]
+    result = inner.run("import pytest\n" + "\n".join(tests), "-s")
+    texts = [
+        f"marker tmux_known_leak of test_inner.py::test_{number}*{message}"
+        for number, message in enumerate(BAD.values())
+    ]
+    result.stdout.fnmatch_lines(["*_ ERROR collecting test_inner.py _*", *texts])
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.no_fnmatch_line("IT RAN")
 
