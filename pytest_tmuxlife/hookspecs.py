@@ -16,8 +16,8 @@ def pytest_tmuxlife_leak(item: pytest.Item, leaks: list[Leak]) -> None:
     """A test has left something.
 
     Called once for each test that did, in its teardown, in the process that
-    ran it, after what leaked was ended (with ``--pdb``: before). What it
-    raises is shown, and fails the test; the verdict stands.
+    ran it. What its tmux servers left is ended by then (with ``--pdb``: not
+    yet). What the hook raises is shown, and fails the test; the verdict stands.
 
     Args:
         item: The test.

@@ -95,8 +95,9 @@ class Output:
     def pytest_configure_node(self, node: Any) -> None:
         """Settings of the environment hold in a worker on another machine too."""
         self._workers.add(node.gateway.id)
+        # As bytes: the channel refuses text that is not UTF-8.
         node.workerinput["tmuxlife_environment"] = {
-            name: value
+            name: os.fsencode(value)
             for name, value in os.environ.items()
             if name.startswith("TMUXLIFE_")
         }

@@ -99,7 +99,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     given = getattr(config, "workerinput", {}).get("tmuxlife_environment", {})
-    environ = {**given, **os.environ}
+    environ = {name: os.fsdecode(value) for name, value in given.items()}
+    environ.update(os.environ)
     settings = config.stash[SETTINGS_KEY] = settings_module.load(config, environ)
     if settings.leak_check in _CHECKING:
         from pytest_tmuxlife import outermost
@@ -118,6 +119,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     """Which tmux, and what leaks are found by."""
     settings = config.stash[SETTINGS_KEY]
     tmux = settings.tmux or f"{settings.tmux_asked} not found"
+    tmux = os.fsencode(tmux).decode("utf-8", "backslashreplace")
     found_by = layers.in_words(settings.without)
     return f"tmuxlife: {tmux} ({settings.engine}); leaks are found by: {found_by}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_a_leak_beside_an_error_comes_through_xdist_too(inner: Inner) -> None:
 
 USES_ONE_RULE = """
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -86,6 +88,17 @@ def test_rules_that_workers_used_are_those_of_the_run(inner: Inner) -> None:
     warned = [line for line in result.outlines if line.startswith("warning: ")]
     assert len(warned) == 1
     assert "'sleep 3000' of tmux_leak_ignore" in warned[0]
+
+
+def test_setting_of_odd_bytes_reaches_a_worker(
+    inner: Inner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel of xdist takes no such text."""
+    path = inner.pytester.path / os.fsdecode(b"tmux-\xff")
+    path.symlink_to(shutil.which("tmux") or "")
+    monkeypatch.setenv("TMUXLIFE_BIN", str(path))
+    result = inner.run("def test_it(tmux_pane): tmux_pane.run('true')", "-n1")
+    result.assert_outcomes(passed=1)
 
 
 def test_worker_that_crashes_keeps_what_it_had_reported(inner: Inner) -> None:

@@ -125,7 +125,7 @@ def test_report_of_a_clean_run_says_so(inner: Inner) -> None:
 
 def test_report_names_rules_that_allowed_nothing(inner: Inner) -> None:
     rule = ["-o", "tmux_leak_ignore=ssh-agent # shared"]
-    for arguments in ([], ["-k", "test_it"], ["-n1"], ["-n1", "-k", "test_it"]):
+    for arguments in (["-n1"], ["-n1", "-k", "test_it"]):
         source = "def test_it(tmux_pane): pass\ndef test_other(): pass"
         inner.run(source, "--tmux-leak-report=report.json", *rule, *arguments)
         run = read(inner.pytester.path / "report.json")["run"]
