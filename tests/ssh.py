@@ -1,7 +1,8 @@
 """A way into this machine by ssh that is the test's own.
 
 sshd runs for one connection, on the pipe of the client (ProxyCommand): no
-port, no daemon, no key and no configuration of the user or of the machine.
+port, no daemon, no key, start-up file or configuration of the user or of the
+machine.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ HostKey {directory}/host
 AuthorizedKeysFile {directory}/user.pub
 PermitRootLogin prohibit-password
 PasswordAuthentication no
+# A shell of the user's reads no start-up file there.
+SetEnv HOME={directory}
 # The directory is below one that everybody may write to.
 StrictModes no
 UsePAM no
@@ -61,6 +64,7 @@ def make_way_in(directory: Path) -> Path:
     (directory / "sshd_config").write_text(_SERVER.format(directory=directory))
     client = directory / "ssh_config"
     client.write_text(_CLIENT.format(directory=directory, host=HOST, sshd=SSHD))
-    tried = subprocess.run(["ssh", "-F", client, HOST, "true"], timeout=_LIMIT)
-    assert tried.returncode == 0, (directory / "log").read_text()
+    command = ["ssh", "-n", "-F", str(client), HOST, "echo $HOME"]
+    tried = subprocess.run(command, stdout=subprocess.PIPE, timeout=_LIMIT)
+    assert tried.stdout.decode() == f"{directory}\n", (directory / "log").read_text()
     return client

@@ -147,7 +147,7 @@ def elsewhere(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the tests, and settings that only the controller is given."""
     inner.pytester.makepyfile(test_inner=ELSEWHERE)
     tmux = inner.pytester.path / "another-tmux"
-    tmux.write_text('#!/bin/sh\nexec tmux "$@"\n')
+    tmux.write_text(f'#!/bin/sh\nexec {shutil.which("tmux")} "$@"\n')
     tmux.chmod(0o755)
     directory = inner.pytester.path / "copies" / "elsewhere"
     shutil.copytree(inner.pytester.path, directory)
