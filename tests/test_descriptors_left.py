@@ -137,7 +137,7 @@ KINDS = {
     "shared_memory": Kind(
         "it = keep(shared_memory.SharedMemory(create=True, size=8)); it.close()",
         "it.unlink()",
-        "shared memory /dev/shm/*not unlinked  opened in test_inner.py:12 test_kind()",
+        "shared memory /dev/shm/*not unlinked  made in test_inner.py:12 test_kind()",
     ),
 }
 

@@ -9,16 +9,13 @@ from findings import SERVER, SHELL, SUPERVISOR, leak, process, verdict
 
 from pytest_tmuxlife.containment.processes import ProcessTree
 from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak, Verdict
+from pytest_tmuxlife.leaks.particulars import duration, printable, shortened, size
 from pytest_tmuxlife.leaks.report import (
     count,
-    duration,
     headline,
-    printable,
     report,
     report_server,
-    shortened,
     signal_name,
-    size,
 )
 from pytest_tmuxlife.leaks.rules import Permission
 
@@ -243,6 +240,33 @@ def test_what_is_no_process_has_a_line_and_its_place() -> None:
         "opened in agent.py:41 deploy()",
         "",
         "descriptor 11w /srv/agent.jsonl: close it",
+    ]
+
+
+def test_processes_beside_a_server_are_drawn_with_what_they_hold() -> None:
+    """As below a server: children under their parents, and where they were started."""
+    held = (Descriptor(3, "w", "/srv/agent.log"),)
+    agent = leak(
+        process(20, SUPERVISOR, "agent", "agent", "--serve"),
+        "still runs, a child of pytest",
+        opened_at="agent.py:41 deploy()",
+        descriptors=held,
+    )
+    child = leak(process(21, 20), "below agent 20")
+    assert report(Finding("test_x.py::test_y", leaks=[agent, child])).splitlines() == [
+        "LEAKED test_x.py::test_y",
+        "2 processes outlived the test",
+        "",
+        "agent 20                                ALIVE 3.0 s   "
+        "still runs, a child of pytest, started in agent.py:41 deploy()",
+        "│    agent --serve",
+        "│    fd 3w /srv/agent.log",
+        "│    ppid 10  pgid 20  sid 12  no terminal",
+        "└─ sleep 21                             ALIVE 3.0 s   below agent 20",
+        "        sleep",
+        "        ppid 20  pgid 21  sid 12  no terminal",
+        "",
+        "agent 20, sleep 21: end it by its pid",
     ]
 
 

@@ -202,7 +202,7 @@ def test_child_that_still_runs_is_reported_and_ended(inner: Inner, how: str) -> 
     )
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
-        ["* still runs, a child of pytest  opened in test_inner.py:* test_it()"]
+        ["* still runs, a child of pytest, started in test_inner.py:* test_it()"]
     )
     assert [one for one in inner.survivors if one.is_alive] == []
 

@@ -41,6 +41,7 @@ def read_bytes(path: str) -> bytes | None:
 
 # include/linux/sched.h
 _PF_EXITING = 0x4
+_PF_FORKNOEXEC = 0x40
 
 
 class Stat:
@@ -85,6 +86,11 @@ class Stat:
     def has_lost_its_first_thread(self) -> bool:
         """Other threads go on: it looks like a zombie and lives."""
         return self.state == "Z" and self.threads > 1
+
+    @property
+    def has_not_execed(self) -> bool:
+        """It still runs the program that its parent ran at the fork."""
+        return bool(self.flags & _PF_FORKNOEXEC)
 
     @property
     def is_exiting(self) -> bool:

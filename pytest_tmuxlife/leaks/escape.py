@@ -123,7 +123,18 @@ def user_name(uid: int) -> str:
 
 def is_multiplexer(process: ProcessInfo) -> bool:
     """A server of tmux, screen or their like."""
-    return process.name in _MULTIPLEXERS
+    return process.name in _MULTIPLEXERS and not _is_on_its_way_to_exec(process)
+
+
+def _is_on_its_way_to_exec(process: ProcessInfo) -> bool:
+    """A server forks what runs in a pane: until its exec that has the same name."""
+    now = procfs.stat(process.pid)
+    if now is None or now.start_ticks != process.start_ticks:
+        return False
+    if now.comm != process.name:
+        return True
+    parent = procfs.stat(now.ppid)
+    return now.has_not_execed and parent is not None and parent.comm == process.name
 
 
 def multiplexer_above(process: ProcessInfo, scene: Scene) -> ProcessInfo | None:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pytest_tmuxlife.leaks.particulars import printable, shortened
 from pytest_tmuxlife.leaks.record import Record
-from pytest_tmuxlife.leaks.report import printable, shortened
 from pytest_tmuxlife.leaks.summary import total_line
 
 _NAMED = 10

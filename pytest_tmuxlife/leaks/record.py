@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_tmuxlife.leaks import report as text
-from pytest_tmuxlife.leaks.report import encodable
+from pytest_tmuxlife.leaks.particulars import encodable
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.processes import ProcessInfo

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.containment.processes import ProcessInfo
-from pytest_tmuxlife.leaks.drawing import WIDTH, Node, draw
-from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak, Verdict
+from pytest_tmuxlife.leaks.drawing import Node, draw
+from pytest_tmuxlife.leaks.model import Finding, Leak, Verdict
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.known import KnownLeak
+from pytest_tmuxlife.leaks.others import draw_others
+from pytest_tmuxlife.leaks.particulars import condition, details, found_by, printable
 
-_COMMAND_SHOWN = 200
 _NAMES_SHOWN = 4
 # A fork bomb must not bury the rest of the report.
 _DESCRIBED = 30
 _LISTED = 200
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def encodable(text: str) -> str:
-    """Text for any encoding: odd bytes are escaped, control characters stay."""
-    return _SURROGATE.sub(_escaped, text)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    # Undecodable bytes are 0xdc00 and the byte: os.fsdecode.
-    code = ord(match[0])
-    return f"\\x{code & 0xFF:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
-
-
-def printable(text: str) -> str:
-    """Text for a terminal: odd bytes and control characters are escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in encodable(text)
-    )
 
 
 def headline(finding: Finding) -> str:
@@ -130,10 +110,7 @@ def _report_others(finding: Finding) -> list[str]:
     if not finding.leaks:
         return _known(finding.known)
     lines = [f"{count(finding.leaks)} outlived {_OUTLIVED[finding.scope]}", ""]
-    for leak in finding.leaks[:_LISTED]:
-        place = f"opened in {leak.opened_at}" if leak.opened_at else ""
-        parts = [f"{leak.name:<{WIDTH}}", leak.why, place]
-        lines.append(printable("  ".join(part for part in parts if part.strip())))
+    lines += draw_others(finding.leaks[:_LISTED])
     hidden = len(finding.leaks) - _LISTED
     if hidden > 0:
         lines.append(f"... and {hidden} more")
@@ -157,7 +134,7 @@ def report_server(verdict: Verdict) -> list[str]:
     lines.append("")
     lines += _advice(verdict.leaks) + _known(verdict.known)
     for process, given in verdict.ignored:
-        lines.append(f"allowed: {_name(process)}: {printable(given.reason)}")
+        lines.append(f"allowed: {_named(process)}: {printable(given.reason)}")
     return lines
 
 
@@ -177,19 +154,6 @@ def _enumerated(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _name(process: ProcessInfo) -> str:
-    return printable(f"{process.label} {process.pid}")
-
-
-def duration(seconds: float) -> str:
-    """An age for people."""
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
 def signal_name(number: int) -> str:
     """``SIGHUP`` for 1; the number itself where it has no name."""
     try:
@@ -198,13 +162,8 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def size(number: int) -> str:
-    """Bytes for people, in units of 1024."""
-    if number < 1 << 20:
-        return f"{number / (1 << 10):.0f} kB"
-    if number < 1 << 30:
-        return f"{number / (1 << 20):.1f} MB"
-    return f"{number / (1 << 30):.1f} GB"
+def _named(process: ProcessInfo) -> str:
+    return printable(f"{process.label} {process.pid}")
 
 
 class _Tree:
@@ -276,13 +235,14 @@ class _Tree:
 
     def _node(self, info: ProcessInfo) -> Node:
         leak = self.leaks.get(info.pid)
-        details: list[str] = []
+        lines: list[str] = []
         if leak is not None and info.pid in self.described:
-            details = [printable(line) for line in self._details(leak, info)]
+            above = self.leaks.get(info.ppid)
+            lines = list(details(leak, above, self.verdict.tree.root))
         return Node(
             self._title(info),
             self._state(info, leak),
-            details,
+            [printable(line) for line in lines],
             matters=leak is not None or info.pid in self.allowed,
         )
 
@@ -294,15 +254,13 @@ class _Tree:
             pane = f" (pane {self.verdict.pane_ids.get(info.pid, info.terminal)})"
         leak = self.leaks.get(info.pid)
         # It may have been noted between its fork and its exec.
-        return _name((leak and leak.process) or info) + pane
+        return _named((leak and leak.process) or info) + pane
 
     def _state(self, info: ProcessInfo, leak: Leak | None) -> str:
         if leak is not None:
-            alive = "ZOMBIE" if info.is_zombie or leak.kind == "zombie" else "ALIVE"
-            age = duration(leak.process.age) if leak.process else ""
             known = "known: " if info.pid in self.known else ""
-            why = f"{known}{leak.why}{_found_by(leak)}{self._origin(info, leak)}"
-            return printable(f"{alive} {age}   {why}")
+            why = f"{known}{leak.why}{found_by(leak)}{self._origin(info, leak)}"
+            return printable(f"{condition(leak)}   {why}")
         if info.pid in self.allowed:
             return "alive, allowed"
         if self.verdict.goes_on:
@@ -316,48 +274,3 @@ class _Tree:
         if is_shown or not leak.started_by:
             return ""
         return f", started by {leak.started_by}"
-
-    def _details(self, leak: Leak, noted: ProcessInfo) -> Iterator[str]:
-        process = leak.process
-        assert process is not None
-        if process.command:
-            yield shortened(process.command_line)
-        yield from _grouped(leak.descriptors)
-        above = self.leaks.get(noted.ppid)
-        if leak.cwd and (above is None or above.cwd != leak.cwd):
-            yield f"cwd {leak.cwd}"
-        adopted = " (adopted)" if process.ppid == self.verdict.tree.root else ""
-        facts = [
-            f"ppid {process.ppid}{adopted}",
-            f"pgid {process.pgid}",
-            f"sid {process.sid}",
-            process.terminal or "no terminal",
-        ]
-        if leak.memory:
-            facts.append(size(leak.memory))
-        yield "  ".join(facts)
-
-
-def _found_by(leak: Leak) -> str:
-    """The layers that made up for lineage, where that did not see it."""
-    if "lineage" in leak.seen_by:
-        return ""
-    return f", found by {' and '.join(leak.seen_by)}"
-
-
-def shortened(command_line: str) -> str:
-    """A command line that fits a few rows of a terminal."""
-    if len(command_line) <= _COMMAND_SHOWN:
-        return command_line
-    return command_line[: _COMMAND_SHOWN - 3] + "..."
-
-
-def _grouped(descriptors: Sequence[Descriptor]) -> Iterator[str]:
-    """One line for each target: ``fd 1,2w /path``; listeners have no direction."""
-    numbers: dict[tuple[str, str], list[str]] = {}
-    for descriptor in descriptors:
-        waits = descriptor.target.startswith(("listens on", "receives on"))
-        mode = "" if waits else descriptor.mode
-        numbers.setdefault((mode, descriptor.target), []).append(str(descriptor.number))
-    for (mode, target), which in numbers.items():
-        yield f"fd {','.join(which)}{mode} {target}"

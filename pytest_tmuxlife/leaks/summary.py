@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pytest_tmuxlife.leaks.particulars import origin, printable
 from pytest_tmuxlife.leaks.record import Record
-from pytest_tmuxlife.leaks.report import plural, printable
+from pytest_tmuxlife.leaks.report import plural
 
 # Of a run in which everything leaks.
 _LISTED = 100
@@ -79,9 +80,9 @@ def leak_lines(records: Sequence[Record]) -> list[str]:
     """One line for each leak, and for each known one that did not happen."""
     lines = []
     for record, leak in entries(records, "leak"):
-        place = f", opened in {leak['opened_at']}" if leak["opened_at"] else ""
+        place = origin(leak["kind"], leak["opened_at"])
         warned = "warning: " if record["level"] == "warn" else ""
-        what = f"{leak['name']}: {leak['why']}{place}"
+        what = f"{leak['name']}: {leak['why']}{place and ', '}{place}"
         lines.append(f"{record['owner']}: {warned}{what}")
     hidden = len(lines) - _LISTED
     if hidden > 0:
