@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MARKER = "tmux_leak_check"
 _KEEPER = "_tmux_keeper"
+_GIVEN_KEY: pytest.StashKey[str] = pytest.StashKey()
 
 
 def level_of(item: pytest.Item) -> str:
@@ -25,13 +26,19 @@ def level_of(item: pytest.Item) -> str:
     Raises:
         pytest.UsageError: The marker has a level that is none.
     """
+    given = item.stash.get(_GIVEN_KEY, None)
+    if given is None:
+        # Asked for several times in every test.
+        given = item.stash[_GIVEN_KEY] = _level_given(item) or ""
+    return given or ("fail" if uses_ours(item) else "off")
+
+
+def _level_given(item: pytest.Item) -> str | None:
+    """By the marker, else for the run; None where neither says anything."""
     marker = item.get_closest_marker(MARKER)
     if marker is not None:
         return _level_of_marker(marker, item.nodeid)
-    level = item.config.stash[SETTINGS_KEY].leak_check
-    if level is not None:
-        return level
-    return "fail" if uses_ours(item) else "off"
+    return item.config.stash[SETTINGS_KEY].leak_check
 
 
 def uses_ours(item: pytest.Item) -> bool:

@@ -195,14 +195,16 @@ class _Guard:
         self._config = config
         settings = config.stash[SETTINGS_KEY]
         self._is_wanted = settings.leak_check in CHECKING and settings.tmux is not None
+        self._directory: str | None = None
         self._before: dict[str, str | None] | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
         """Starts the reaper, in whose directory the servers' sockets stand."""
-        if self._is_wanted:
-            reaper = harness_of(self._config).reaper
-            self._before = guard_environment(reaper.environment_directory)
+        if self._is_wanted and self._directory is None:
+            self._directory = harness_of(self._config).reaper.environment_directory
+        if self._directory is not None:
+            self._before = guard_environment(self._directory)
 
     def restore(self) -> None:
         """The environment is as it was."""

@@ -298,3 +298,39 @@ def test_leak_of_a_worker_and_its_fixtures_reaches_the_controller(
             "LEAKED fixture log (session, *) - 1 descriptor outlived the fixture",
         ]
     )
+
+
+def test_run_inside_a_test_keeps_its_own_accounts(inner: Inner) -> None:
+    """Neither is accused of the other's, and one audit hook serves both."""
+    inner.add_to_conftest('pytest_plugins = ["pytester"]')
+    result = inner.run(
+        """
+        import os, sys
+
+        SOURCE = '''
+        import os
+        def test_leaks():
+            with open("number", "w") as file:
+                file.write(str(os.open("/dev/null", os.O_RDONLY)))
+        def test_clean(tmux_pane): tmux_pane.run("true")
+        '''
+
+        def test_outer(pytester):
+            pytester.makepyfile(SOURCE)
+            result = pytester.runpytest_inprocess(
+                "-p", "no:cacheprovider", "-p", "pytest_tmuxlife.plugin",
+                "--tmux-leak-check",
+            )
+            result.assert_outcomes(passed=2, failed=1)
+            result.stdout.fnmatch_lines(["*opened in *test_outer.py:4 test_leaks()"])
+            os.close(int((pytester.path / "number").read_text()))
+
+        def test_leaks_too():
+            os.open("/dev/zero", os.O_RDONLY)
+        """,
+        *CHECKED,
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        ["LEAKED test_inner.py::test_leaks_too", "*test_inner.py:* test_leaks_too()"]
+    )

@@ -111,7 +111,8 @@ class Ledger:
         return accused
 
     def _thread_starts(self) -> set[Opening]:
-        return set(self.openings.threads.values())
+        threads = self.openings.threads
+        return set(threads.values()) if threads else set()
 
     def ask_again(self, kept: Iterable[object]) -> list[Held]:
         """What the runner has let go of since `end_test`, and is still there.

@@ -246,6 +246,9 @@ def _hook_for(listeners: list[Openings]) -> Callable[[str, tuple[Any, ...]], Non
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event not in makers or not listeners:
             return
+        # Our own looks open files too, several for each test.
+        if sys._getframe(1).f_code.co_filename.startswith(_PACKAGE):
+            return
         try:
             opening = makers[event](args)
         except Exception:
