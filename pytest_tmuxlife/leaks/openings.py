@@ -162,8 +162,7 @@ class Openings:
             return [one for one in self.noted if _is_socket(one, file.number)]
         path = file.link.removesuffix(" (deleted)")
         found = [one for one in self.noted if _is_file(one, path, file)]
-        exact = [one for one in found if one.flags is None or _same_mode(one, file)]
-        return exact or found
+        return [one for one in found if one.flags is None or _same_mode(one, file)]
 
     def of_process(self, pid: int, started_at: float) -> list[Opening]:
         """Those that may have started this child."""
@@ -205,8 +204,7 @@ def _is_file(one: Opening, path: str, file: OpenFile) -> bool:
 
 
 def _same_mode(one: Opening, file: OpenFile) -> bool:
-    mask = os.O_ACCMODE | os.O_APPEND
-    return one.flags is not None and one.flags & mask == file.flags & mask
+    return one.flags is not None and not (one.flags ^ file.flags) & os.O_ACCMODE
 
 
 def _still_of_use(noted: list[Opening]) -> list[Opening]:
@@ -227,6 +225,9 @@ def _still_of_use(noted: list[Opening]) -> list[Opening]:
 
     return [one for one in noted if is_of_use(one)]
 
+
+# What `_caller` finds: the place, the thread unless it is the main one, its name.
+_Caller = tuple[Place | None, "weakref.ref[threading.Thread] | None", str]
 
 # -- the hook ------------------------------------------------------------------
 
@@ -250,7 +251,8 @@ def _hook_for(listeners: list[Openings]) -> Callable[[str, tuple[Any, ...]], Non
         if sys._getframe(1).f_code.co_filename.startswith(_PACKAGE):
             return
         try:
-            opening = makers[event](args)
+            caller = _caller()
+            opening = None if caller is None else makers[event](args, caller)
         except Exception:
             # Raised from here it would end what the tested code is doing.
             for listener in listeners:
@@ -263,40 +265,40 @@ def _hook_for(listeners: list[Openings]) -> Callable[[str, tuple[Any, ...]], Non
     return hook
 
 
-def _file(args: tuple[Any, ...]) -> Opening | None:
+def _file(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
     path, _, flags = args
     if isinstance(path, int):
         return None
     name = os.fsdecode(path)
     if not name.startswith("/"):
         name = os.path.join(os.getcwd(), name)
-    return Opening("file", *_caller(), path=name, flags=flags)
+    return Opening("file", *caller, path=name, flags=flags)
 
 
-def _database(args: tuple[Any, ...]) -> Opening | None:
+def _database(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
     name = os.fsdecode(args[0])
-    return Opening("file", *_caller(), path=os.path.abspath(name))
+    return Opening("file", *caller, path=os.path.abspath(name))
 
 
-def _mapping(args: tuple[Any, ...]) -> Opening | None:
+def _mapping(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
     # shm_open itself raises no event.
     if args[0] < 0:
         return None
     path = os.readlink(f"/proc/self/fd/{args[0]}")
     if not path.startswith(SHARED_MEMORY):
         return None
-    return Opening("shared memory", *_caller(), path=path)
+    return Opening("shared memory", *caller, path=path)
 
 
-def _socket(args: tuple[Any, ...]) -> Opening | None:
-    return Opening("socket", *_caller(), holder=weakref.ref(args[0]))
+def _socket(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
+    return Opening("socket", *caller, holder=weakref.ref(args[0]))
 
 
-def _process(_: tuple[Any, ...]) -> Opening | None:
+def _process(_: tuple[Any, ...], caller: _Caller) -> Opening | None:
     # subprocess raises a second event for the same start.
     holder = _starter()
     return Opening(
-        "process", *_caller(), holder=holder, at=time.clock_gettime(time.CLOCK_BOOTTIME)
+        "process", *caller, holder=holder, at=time.clock_gettime(time.CLOCK_BOOTTIME)
     )
 
 
@@ -315,14 +317,14 @@ def _is_starter(code: CodeType) -> bool:
     return code.co_filename.endswith("multiprocessing/popen_fork.py")
 
 
-def _thread(args: tuple[Any, ...]) -> Opening | None:
+def _thread(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
     thread = getattr(args[0], "__self__", None)
     if not isinstance(thread, threading.Thread):
         return None
-    return Opening("thread", *_caller(), holder=weakref.ref(thread))
+    return Opening("thread", *caller, holder=weakref.ref(thread))
 
 
-_MAKERS: dict[str, Callable[[tuple[Any, ...]], Opening | None]] = {
+_MAKERS: dict[str, Callable[[tuple[Any, ...], _Caller], Opening | None]] = {
     "open": _file,
     "sqlite3.connect": _database,
     "mmap.__new__": _mapping,
@@ -336,10 +338,14 @@ _MAKERS: dict[str, Callable[[tuple[Any, ...]], Opening | None]] = {
 }
 
 _kinds: dict[str, str] = {}
+# The nearest of the highest rank is the place.
+_RANKS = {"user": 2, "installed": 1}
+# Whoever called what is above these frames.
+_ENDS = ("runner", "hooks")
 
 
 def _kind_of(path: str) -> str:
-    """Whose code a source file is: the runner's, a library's or the user's."""
+    """Whose code a source file is: ours, the runner's, a library's, the user's."""
     kind = _kinds.get(path)
     if kind is None:
         kind = _kinds[path] = _classify(path)
@@ -353,41 +359,45 @@ def _classify(path: str) -> str:
         return "hooks"
     if f"{os.sep}_pytest{os.sep}" in path:
         return "runner"
-    if path.startswith((_PACKAGE, "<frozen")):
+    if path.startswith(_PACKAGE):
+        return "ours"
+    if path.startswith("<frozen"):
         return "standard"
     if any(part in path for part in _INSTALLED):
         return "installed"
     return "standard" if path.startswith(_STANDARD) else "user"
 
 
-def _caller() -> tuple[Place | None, weakref.ref[threading.Thread] | None, str]:
-    """The nearest code of the user's, else of a library; and the thread."""
+def _caller() -> _Caller | None:
+    """The nearest code of the user's, else of a library; and the thread.
+
+    None for what is opened for us.
+    """
     nearest: FrameType | None = None
-    nearest_kind = ""
+    nearest_rank = 0
     is_import = is_plugin = False
-    below = frame = sys._getframe(3)
+    below = frame = sys._getframe(2)
     kinds = _kinds
     # One loop without calls: it runs for every file that is opened.
     for _ in range(_FRAMES):
         path = frame.f_code.co_filename
         kind = kinds.get(path) or _kind_of(path)
-        if kind == "user":
-            if nearest_kind != "user":
-                nearest, nearest_kind = frame, kind
-        elif kind == "installed":
-            if nearest is None:
-                nearest, nearest_kind = frame, kind
+        rank = _RANKS.get(kind, 0)
+        if rank > nearest_rank:
+            nearest, nearest_rank = frame, rank
         elif kind == "import":
             is_import = is_import or below.f_code.co_name == "<module>"
-        elif kind != "standard":
-            is_plugin = kind == "hooks" and nearest_kind != "user"
+        elif kind == "ours" and nearest is None:
+            return None
+        elif kind in _ENDS:
+            is_plugin = kind == "hooks" and nearest_rank < _RANKS["user"]
             break
         if frame.f_back is None:
             break
         below, frame = frame, frame.f_back
     if nearest is None:
         place = Place("", 0, "", is_import, is_plugin)
-        return place if is_import or is_plugin else None, *_thread_now()
+        return (place if is_import or is_plugin else None, *_thread_now())
     code = nearest.f_code
     place = Place(
         code.co_filename, nearest.f_lineno, code.co_name, is_import, is_plugin
