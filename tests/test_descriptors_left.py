@@ -41,6 +41,7 @@ class Kind:
 
 # Where `OPENED` is, the place of the line that opens it is asserted.
 OPENED = "still open  opened in test_inner.py:12 test_kind()"
+MADE = "still open  made in test_inner.py:12 test_kind()"
 UNKNOWN = "still open, place unknown"
 KINDS = {
     "open": Kind(
@@ -74,17 +75,17 @@ KINDS = {
         f"descriptor *w */gone (deleted)  {OPENED}",
     ),
     "socket": Kind(
-        "it = keep(socket.socket())", "it.close()", f"socket * IPv4 stream *{OPENED}"
+        "it = keep(socket.socket())", "it.close()", f"socket * IPv4 stream *{MADE}"
     ),
     "listener": Kind(
         "it = keep(socket.create_server(('127.0.0.1', 0)))",
         "it.close()",
-        f"socket * listens on 127.0.0.1:*{OPENED}",
+        f"socket * listens on 127.0.0.1:*{MADE}",
     ),
     "socketpair": Kind(
         "it = keep(socket.socketpair())",
         "it[0].close(); it[1].close()",
-        f"socket * UNIX stream socket*{OPENED}",
+        f"socket * UNIX stream socket*{MADE}",
         leaks=2,
     ),
     "pipe": Kind(
@@ -107,7 +108,7 @@ KINDS = {
     "event_loop": Kind(
         "it = keep(asyncio.new_event_loop())",
         "it.close()",
-        f"socket * UNIX stream socket*{OPENED}",
+        f"socket * UNIX stream socket*{MADE}",
         leaks=3,
     ),
     "eventfd": Kind(

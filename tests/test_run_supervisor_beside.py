@@ -110,7 +110,7 @@ def test_it(supervisor, tmp_path):
     path.write_text(INNER)
     command = [sys.executable, "-m", "pytest", *{PYTEST.split()!r}, str(path)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 1 and "LEAKED" in done.stdout, done.stdout
     header = "run supervisor "
     assert header in done.stdout
     assert f"{{header}}{{supervisor.pid}} " not in done.stdout
