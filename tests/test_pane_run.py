@@ -1,6 +1,7 @@
 """`Pane.run`: the shell's own status, and what the terminal shows of the output."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,7 @@ def test_run_is_not_disturbed_by_jobs_that_print_at_the_prompt(shell: Pane) -> N
     for number in range(5):
         assert shell.run(f"echo {number}").output == f"{number}\n"
     shell.run("echo go > gate")
-    shell.wait_for_text("more", scope="history")
+    shell.wait_for_text(re.compile("more$", re.MULTILINE), scope="history")
     for number in range(5):
         assert shell.run(f"echo {number}").output == f"{number}\n"
 
@@ -179,7 +180,7 @@ def test_prompt_is_waited_for_although_a_job_printed_behind_it(shell: Pane) -> N
     shell.send_line("((read go < gate; echo noise) &)")
     shell.wait_for_prompt()
     shell.run("echo go > gate; true")
-    shell.wait_for_text("noise", scope="history")
+    shell.wait_for_text(re.compile("noise$", re.MULTILINE), scope="history")
     shell.wait_for_prompt()
     assert shell.run("echo on").output == "on\n"
 

@@ -135,8 +135,13 @@ def test_it(supervisor, tmux_pane):
     result.assert_outcomes(passed=1)
 
 
-def test_what_the_run_leaves_is_ended_with_it(tmp_path: Path) -> None:
-    source = SUPERVISED + "\ndef test_it(): start_orphan('setsid sleep 1000')\n"
+def test_what_pytest_starts_at_its_very_end_is_ended_with_it(tmp_path: Path) -> None:
+    """After the last look of the check: nobody else could end it."""
+    source = (
+        "import atexit, subprocess\n"
+        "LATE = ['setsid', '-f', 'sleep', '1000']\n"
+        "def test_it(): atexit.register(subprocess.run, LATE)\n"
+    )
     with PytestProcess(tmp_path, source, FLAG) as run:
         # It is a leak of the test.
         assert run.wait() == 1
