@@ -24,6 +24,7 @@ _TARGET = Target(ratio=1.25)
 _TESTS = """
 def test_{n}_nothing(): pass
 def test_{n}_ours(tmux_pane): pass
+def test_{n}_shared(tmux_shared_server): tmux_shared_server.new_session().kill()
 def test_{n}_server(server): server.new_session()
 def test_{n}_session(session): pass
 """
@@ -83,6 +84,7 @@ def measure_fixtures(n: int) -> Section:
     kinds = {
         "nothing": "a test that uses nothing",
         "ours": "pytest-tmuxlife, native: tmux_pane",
+        "shared": "the same: a session on tmux_shared_server, and its end",
         "server": SERVER,
         "session": SESSION,
     }
@@ -90,7 +92,11 @@ def measure_fixtures(n: int) -> Section:
     samples = {text: Sample(tuple(taken[kind][2:])) for kind, text in kinds.items()}
     return Section(
         "The same in a pytest run: whole test, all hooks",
-        rows_of(samples, SERVER, {kinds["ours"]: Target(ratio=1.0)}),
+        rows_of(
+            samples,
+            SERVER,
+            {kinds["ours"]: Target(ratio=1.0), kinds["shared"]: Target(ratio=1.0)},
+        ),
     )
 
 

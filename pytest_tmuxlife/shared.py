@@ -108,6 +108,8 @@ class SharedServer:
         if self._claim is None:
             return None, None
         verdict, interruption = self._claim.judge(grace, rules, limited_by)
+        if not (verdict.leaks or verdict.ignored):
+            self._claim = None
         self._kept += [
             rule for rule in rules if isinstance(rule, IgnoreRule) and rule.keep
         ]

@@ -17,7 +17,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from runs import BUSY, BUSY_OPTIONS, PytestProcess, eventually, kill, kill_at_once
+from busy_run import BUSY, BUSY_OPTIONS
+from runs import PytestProcess, eventually, kill, kill_at_once
+from soak_clean import clean_case
 
 from pytest_tmuxlife.containment.identity import Identity
 
@@ -25,6 +27,8 @@ HERE = Path(__file__).parent
 PROGRAM_LISTS = ("test_leaking_*.py", "test_clean_programs.py", "test_kinds.py")
 # Seconds in which a run has started its helpers.
 START_LIMIT = 30.0
+# In which the workers of --clean note what is held.
+CHUNKS = 8
 NEXT = "def test_nothing(): pass"
 
 
@@ -65,14 +69,27 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--workers", default="0", help="pytest-xdist workers for the lists [0]"
     )
+    parser.add_argument(
+        "--clean",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N clean tests in one run of two workers, in chunks; nothing may grow [0]",
+    )
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     return parser.parse_args()
 
 
 def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """Name and error of each case; the error is empty if it passed."""
-    span = measure()
-    say(f"a run that nobody kills takes {span:.1f} s")
+    if options.clean:
+        # Of each worker, which has about half of the tests.
+        chunk = max(1, options.clean // 2 // CHUNKS)
+        error = clean_case(options.clean, chunk, say)
+        yield f"{options.clean} clean tests", error
+    span = measure() if options.kills or options.helper_kills else 0.0
+    if span:
+        say(f"a run that nobody kills takes {span:.1f} s")
     kills = [("pytest", number) for number in range(options.kills)]
     for victim in ("reaper", "supervisor", "all"):
         kills += [(victim, number) for number in range(options.helper_kills)]
