@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_tmuxlife.harness import Harness, HarnessSettings
+from pytest_tmuxlife.harness import Harness
 from pytest_tmuxlife.keeper import Keeper
+from pytest_tmuxlife.run_settings import Settings
 from pytest_tmuxlife.terminal.environment import snapshot
 from pytest_tmuxlife.terminal.options import Options
 from pytest_tmuxlife.terminal.pane import Pane
@@ -31,7 +32,7 @@ class Ours:
     """
 
     def __init__(self, engine: str) -> None:
-        settings = HarnessSettings(tmux=shutil.which("tmux"), engine=engine)
+        settings = Settings(tmux=shutil.which("tmux"), engine=engine)
         self.harness = Harness(settings, snapshot())
         self._keepers: list[Keeper] = []
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.keeper import Keeper
     from pytest_tmuxlife.leaks.model import Leak
     from pytest_tmuxlife.output import Output
-    from pytest_tmuxlife.settings import Settings
+    from pytest_tmuxlife.run_settings import Settings
     from pytest_tmuxlife.terminal.pane import Pane
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
@@ -41,21 +41,10 @@ def harness_of(config: pytest.Config) -> Harness:
     """The run's harness, made when it is first asked for."""
     harness = config.stash.get(HARNESS_KEY, None)
     if harness is None:
-        from pytest_tmuxlife.harness import Harness, HarnessSettings
+        from pytest_tmuxlife.harness import Harness
 
-        settings = config.stash[SETTINGS_KEY]
         harness = config.stash[HARNESS_KEY] = Harness(
-            HarnessSettings(
-                tmux=settings.tmux,
-                tmux_asked=settings.tmux_asked,
-                engine=settings.engine,
-                leak_grace=settings.leak_grace,
-                kill_grace=settings.kill_grace,
-                timeout_scale=settings.timeout_scale,
-                ignore=settings.ignore,
-                without=settings.without,
-            ),
-            config.stash[ENVIRONMENT_KEY],
+            config.stash[SETTINGS_KEY], config.stash[ENVIRONMENT_KEY]
         )
     return harness
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.containment.by_identity import end_identified
@@ -24,7 +23,7 @@ from pytest_tmuxlife.terminal.version import why_too_old
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor
     from pytest_tmuxlife.leaks.model import Finding
-    from pytest_tmuxlife.leaks.rules import IgnoreRule
+    from pytest_tmuxlife.run_settings import Settings
     from pytest_tmuxlife.shared import SharedServer
     from pytest_tmuxlife.terminal.options import Options
 
@@ -35,31 +34,6 @@ HOW_TO_INSTALL = (
 _KILL_LIMIT = 0.5
 # Supervisors kept ready: a test of several servers waits for no fork either.
 _SPARES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class HarnessSettings:
-    """What a harness needs of the run's settings.
-
-    Attributes:
-        tmux: Path of the tmux program; None if there is none.
-        tmux_asked: What was asked for, for the message.
-        engine: ``native`` or ``process``.
-        leak_grace: Seconds for what is on its way out.
-        kill_grace: Seconds between TERM and KILL.
-        timeout_scale: Multiplies time limits of waits and calls.
-        ignore: What may outlive a test.
-        without: What holds processes and is switched off.
-    """
-
-    tmux: str | None
-    tmux_asked: str = "tmux"
-    engine: str = "native"
-    leak_grace: float = 2.5
-    kill_grace: float = 0.5
-    timeout_scale: float = 1.0
-    ignore: tuple[IgnoreRule, ...] = ()
-    without: frozenset[str] = frozenset()
 
 
 class Harness:
@@ -77,7 +51,7 @@ class Harness:
     """
 
     def __init__(
-        self, settings: HarnessSettings, environment_at_start: Mapping[str, str]
+        self, settings: Settings, environment_at_start: Mapping[str, str]
     ) -> None:
         self.settings = settings
         self._environment_at_start = environment_at_start

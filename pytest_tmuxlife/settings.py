@@ -1,4 +1,4 @@
-"""One frozen `Settings`, from option, environment and ini, each value with blame."""
+"""A `Settings` from option, environment and ini, each value with blame."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from pytest_tmuxlife.containment.layers import SWITCHED, parse_without
 from pytest_tmuxlife.leaks.rules import IgnoreRule, parse_rule
+from pytest_tmuxlife.run_settings import Settings
 from pytest_tmuxlife.terminal.options import parse_size
 from pytest_tmuxlife.terminal.programs import PRESETS
 
@@ -23,42 +24,6 @@ _Value = TypeVar("_Value")
 ENGINES = ("native", "process")
 LEVELS = ("off", "warn", "fail")
 _LEAK_CHECK = "--tmux-leak-check"
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What holds for the whole run.
-
-    Attributes:
-        leak_grace: Seconds in which what is on its way out may go.
-        kill_grace: Seconds between TERM and KILL, after the verdict.
-        timeout: Seconds for each wait that names none.
-        timeout_scale: Every time limit of waits and calls is multiplied by it.
-        program: What runs in a pane; None for bash, else the first shell found.
-        size: Columns and rows.
-        engine: ``native`` or ``process``.
-        tmux: Path of the tmux program; None if there is none.
-        tmux_asked: The name or path that was asked for.
-        required: A missing or too old tmux stops the run.
-        ignore: What may outlive a test.
-        leak_check: ``off``, ``warn`` or ``fail`` for every test of the run; None
-            where nothing says so, and only tests that use the fixtures are checked.
-        without: What holds processes and is switched off.
-    """
-
-    leak_grace: float
-    kill_grace: float
-    timeout: float
-    timeout_scale: float
-    program: Program | None
-    size: tuple[int, int]
-    engine: str
-    tmux: str | None
-    tmux_asked: str
-    required: bool
-    ignore: tuple[IgnoreRule, ...]
-    leak_check: str | None = None
-    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

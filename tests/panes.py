@@ -1,4 +1,6 @@
-"""Waiting for what a pane's own waits do not name."""
+"""What tests do with panes and servers beside their own methods."""
+
+import subprocess
 
 from pytest_tmuxlife import Pane
 from pytest_tmuxlife.terminal import tty
@@ -15,3 +17,11 @@ def wait_for_program(pane: Pane, name: str) -> None:
         return tty.foreground_name(pane.pid).startswith(name) or None
 
     pane.wait_until(is_there, 10, f"program {name}")
+
+
+def tmux(env: dict[str, str], *arguments: str) -> list[str]:
+    """Lines that a bare tmux prints."""
+    done = subprocess.run(
+        ["tmux", *arguments], env=env, check=True, capture_output=True, timeout=30
+    )
+    return done.stdout.decode().splitlines()

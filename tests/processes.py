@@ -8,8 +8,9 @@ import select
 import shutil
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ import pytest
 PROGRAMS = Path(__file__).with_name("programs")
 # Leaking runs wait this long for what leaks anyway.
 SHORT_GRACE = "tmux_leak_grace = 0.5"
+Run = Callable[..., pytest.RunResult]
+PASSING = """
+    def test_it(tmux_pane):
+        assert tmux_pane.run("echo $((6 * 7))").output == "42\\n"
+"""
 _ROW = re.compile(
     r"^[ │├└─]*(?P<name>\S.*?) (?P<pid>\d+)(?: \(pane [^)]*\))? +"
     r"(?P<state>ALIVE|ZOMBIE) [\d.]+ s   (?P<why>.*?)(?:, started by (?P<by>.*))?$"
@@ -255,3 +261,15 @@ def inner(
     monkeypatch.setenv("TEST_PROGRAMS", str(PROGRAMS))
     yield Inner(pytester, witness)
     witness.close()
+
+
+@pytest.fixture
+def run_inner(pytester: pytest.Pytester) -> Run:
+    """Write a test module and run pytest on it, through a command if given."""
+
+    def run(source: str, *arguments: str, through: tuple[str, ...] = ()) -> object:
+        pytester.makepyfile(test_inner=source)
+        command = [*through, sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        return pytester.run(*command, *arguments, timeout=60)
+
+    return run  # type: ignore[return-value]

@@ -6,7 +6,8 @@ import pytest
 from inner import Inner
 
 from pytest_tmuxlife import Server
-from pytest_tmuxlife.settings import ALL_SETTINGS, IGNORE
+from pytest_tmuxlife.run_settings import Settings
+from pytest_tmuxlife.settings import ALL_SETTINGS, IGNORE, Setting
 
 SHOWS_TIMEOUT = """
 def test_it(tmux_server):
@@ -322,3 +323,14 @@ def test_collecting_starts_nothing_even_if_tmux_is_required(inner: Inner) -> Non
     source = SHOWS_TIMEOUT
     arguments = ["--collect-only", "--tmux-required", "--tmux-bin=/nonexistent/tmux"]
     assert inner.run(source, *arguments).ret == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize("setting", ALL_SETTINGS, ids=lambda setting: setting.name)
+def test_value_of_a_run_without_settings_is_the_declared_default(
+    setting: Setting,
+) -> None:
+    """What the plain value has by itself is what the ini file would say."""
+    names = {"bin": "tmux_asked", "leak_ignore": "ignore"}
+    name = setting.name.removeprefix("tmux_")
+    declared = setting.parse(setting.default)
+    assert getattr(Settings(), names.get(name, name)) == declared
