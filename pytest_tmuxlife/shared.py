@@ -62,7 +62,6 @@ class SharedServer:
             engine=harness.settings.engine,
             timeout_scale=harness.settings.timeout_scale,
         )
-        _ = self.server.supervisor.pid
         self.server.start()
 
     def claim(self, options: Options) -> None:

@@ -10,6 +10,9 @@ from inner import Inner
 
 from pytest_tmuxlife import LeakCheck, Server, ServerFactory
 from pytest_tmuxlife.containment import kernel
+from pytest_tmuxlife.containment.reaper import Reaper
+from pytest_tmuxlife.terminal.lasting import LastingServer
+from pytest_tmuxlife.terminal.options import Options
 
 LIMIT = 30.0
 
@@ -43,6 +46,19 @@ def test_server_is_the_same_for_all_tests(inner: Inner) -> None:
             assert len(set(pids)) == 1
         """
     ).assert_outcomes(passed=4)
+
+
+def test_server_waits_until_its_supervisor_is_there() -> None:
+    """Which makes the directory that the socket is in."""
+    reaper = Reaper()
+    try:
+        for _ in range(5):
+            supervisor = reaper.supervise()
+            LastingServer(supervisor, tmux="tmux", environment={}, options=Options())
+            assert os.path.isdir(supervisor.directory)
+            supervisor.finish()
+    finally:
+        reaper.close()
 
 
 @pytest.mark.tmux(size=(50, 10), env={"GIVEN": "by marker"}, history_limit=7)

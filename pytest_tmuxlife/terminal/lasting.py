@@ -101,8 +101,8 @@ class LastingServer(Server):
     """
 
     def __init__(self, supervisor: Supervisor, **made_with: Any) -> None:
-        super().__init__(supervisor, **made_with)
         self._made_with = made_with
+        self._hold(supervisor)
         self._lent = self.options
         self._now: Callable[[], Mapping[str, str]] = dict
 
@@ -126,10 +126,13 @@ class LastingServer(Server):
     def start_anew(self, supervisor: Supervisor) -> None:
         """Become another tmux server; the one before has ended."""
         self.close()
-        # On return its directory is made.
+        self._hold(supervisor)
+        self.start()
+
+    def _hold(self, supervisor: Supervisor) -> None:
+        # Once it has said its pid, its directory is made.
         _ = supervisor.pid
         super().__init__(supervisor, **self._made_with)
-        self.start()
 
     def lend(
         self, options: Options, environment: Callable[[], Mapping[str, str]]
