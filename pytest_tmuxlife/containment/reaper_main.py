@@ -24,10 +24,10 @@ from pytest_tmuxlife.containment.files import (
     write_record,
 )
 from pytest_tmuxlife.containment.strays import Strays
+from pytest_tmuxlife.containment.supervise import supervise
 from pytest_tmuxlife.containment.supervisor_main import (
     ORPHANED_KILL_LIMIT,
     ORPHANED_TERM_GRACE,
-    supervise,
 )
 
 # A supervisor that was told to finish, or lost pytest, exits by itself.

@@ -16,13 +16,14 @@ import socket
 import time
 from typing import Any, NoReturn
 
-from pytest_tmuxlife.containment import cgroup, kernel, killing, marks, procfs, wire
+from pytest_tmuxlife.containment import cgroup, kernel, killing, procfs, wire
 from pytest_tmuxlife.containment.ending import Ending
 from pytest_tmuxlife.containment.files import (
     remove_run_if_done,
     remove_tree,
     write_record,
 )
+from pytest_tmuxlife.containment.held_server import HeldServer
 from pytest_tmuxlife.containment.jobs import Job
 from pytest_tmuxlife.containment.strays import Strays
 
@@ -57,8 +58,7 @@ class Supervisor:
         )
         self.inbox = wire.Inbox()
         self.jobs: dict[int, Job] = {}
-        self.server_pid = 0
-        self.server_pidfd = -1
+        self.server = HeldServer()
         self.statuses: dict[int, int] = {}
         self.ending: Ending | None = None
         self.finished = False
@@ -118,8 +118,7 @@ class Supervisor:
             return
         if now >= ending.kill_server_at and not ending.server_killed:
             ending.server_killed = True
-            if self.server_pidfd >= 0:
-                kernel.send_signal(self.server_pidfd, signal.SIGKILL)
+            self.server.signal(signal.SIGKILL)
         if now >= ending.look_at:
             self.check_ending()
         if self.ending is not None and now >= ending.deadline:
@@ -144,15 +143,13 @@ class Supervisor:
         job = self.jobs.pop(pid, None)
         if job is not None:
             self.reply(job.request, job.result(exit_code, self.poller))
-            if job.is_server_start:
-                self.adopt_server(job)
+            if job.is_server_start and self.server.adopt(job.output, self.strays.mark):
+                self.record()
             return
         if len(self.statuses) >= _STATUSES_KEPT:
             self.statuses.clear()
         self.statuses[pid] = exit_code
-        if pid == self.server_pid and self.server_pidfd >= 0:
-            os.close(self.server_pidfd)
-            self.server_pidfd = -1
+        self.server.has_exited(pid)
 
     def is_empty(self) -> bool:
         """Nothing at all is left, strays included."""
@@ -180,22 +177,6 @@ class Supervisor:
         kernel.send_signal(pidfd, signal.SIGKILL)
         os.close(pidfd)
 
-    def adopt_server(self, job: Job) -> None:
-        """Hold the server that a client has started, by a pidfd."""
-        first = job.output.split(b" ", 1)[0]
-        if not first.isdigit():
-            return
-        pid = int(first)
-        pidfd = kernel.open_pidfd(pid)
-        if pidfd is None:
-            return
-        # What a client prints is no proof: only what is below us is ours.
-        if not marks.is_held(pid, os.getpid(), self.strays.mark):
-            os.close(pidfd)
-            return
-        self.server_pid, self.server_pidfd = pid, pidfd
-        self.record()
-
     def record(self) -> None:
         """Write down who we are, for a run that finds this after a crash."""
         me = os.getpid()
@@ -203,7 +184,7 @@ class Supervisor:
             self.directory + "/record",
             {
                 "supervisor": f"{me} {procfs.start_ticks(me)}",
-                "server": f"{self.server_pid} {procfs.start_ticks(self.server_pid)}",
+                "server": self.server.identity,
                 "mark": self.strays.mark,
             },
         )
@@ -211,12 +192,7 @@ class Supervisor:
     def note_strays(self) -> None:
         """Without a subreaper: what is below the server now is lost with it."""
         if not self.strays.adopts:
-            self.strays.note(self.server_pid if self.server_lives else 0)
-
-    @property
-    def server_lives(self) -> bool:
-        """The tmux server has not exited; nobody tells, if it is no child."""
-        return self.server_pidfd >= 0 and not kernel.has_exited(self.server_pidfd)
+            self.strays.note(self.server.pid if self.server.lives else 0)
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until a child exits."""
@@ -299,7 +275,7 @@ class Supervisor:
             "empty": empty,
             "children": [] if empty else procfs.children(os.getpid()),
             "strays": {} if empty else self.strays.find(),
-            "server": self.server_lives,
+            "server": self.server.lives,
             "statuses": self.statuses,
         }
 
@@ -354,10 +330,8 @@ class Supervisor:
         if self.is_empty():
             self.answer_empty(request, release)
             return
-        if signal_server and self.server_pidfd >= 0:
-            # A stopped server would keep the TERM pending for ever.
-            kernel.send_signal(self.server_pidfd, signal.SIGTERM)
-            kernel.send_signal(self.server_pidfd, signal.SIGCONT)
+        if signal_server:
+            self.server.end()
         now = time.monotonic()
         self.ending = Ending(request, now + grace, now + server_limit, release)
         # No child may be left whose end would say that only strays are.
@@ -391,7 +365,7 @@ class Supervisor:
             raise RuntimeError("asked to hold another server while it holds one")
         self.directory, self.strays.mark = directory, mark
         self.strays.forget()
-        self.server_pid = 0
+        self.server.release()
         self.statuses.clear()
         os.mkdir(directory, 0o700)
         self.record()
@@ -402,48 +376,3 @@ class Supervisor:
         remove_tree(self.directory)
         self.finished = True
         self.reply(request, {})
-
-
-def supervise(
-    control: socket.socket,
-    pytest_pid: int,
-    pytest_pidfd: int,
-    reaper_pidfd: int,
-    directory: str,
-    mark: str,
-    cgroup_path: str,
-    adopts: bool,
-) -> NoReturn:
-    """Be a supervisor; the calling process is a fresh fork of the reaper.
-
-    Args:
-        control: The line to pytest.
-        pytest_pid: Pid of pytest, which holds its own descendants.
-        pytest_pidfd: Pidfd of pytest.
-        reaper_pidfd: Pidfd of the reaper.
-        directory: To be made.
-        mark: Of all that it starts.
-        cgroup_path: To be made and entered if that can be, unless it is "".
-        adopts: Be a child subreaper, if the kernel lets us.
-    """
-    kernel.set_name("tmuxlife-superv")
-    adopts = adopts and kernel.become_subreaper()
-    if not (cgroup_path and cgroup.enter(cgroup_path)):
-        cgroup_path = ""
-    os.mkdir(directory, 0o700)
-    read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    supervisor = Supervisor(
-        control,
-        pytest_pid,
-        pytest_pidfd,
-        reaper_pidfd,
-        read_end,
-        directory,
-        mark,
-        cgroup_path,
-        adopts,
-    )
-    supervisor.record()
-    supervisor.run()
