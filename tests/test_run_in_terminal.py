@@ -46,7 +46,7 @@ def test_it(orphan, cleaned):
         select.select([], [], [], 0.05)
 """
 READS = """
-def test_it():
+def test_it(orphan):
     print("READY", flush=True)
     assert input() == "go on"
 """
@@ -181,7 +181,7 @@ def test_stopped_job_can_be_terminated(terminal: Terminal) -> None:
 
 
 def test_debugger_is_at_the_terminal(terminal: Terminal) -> None:
-    terminal.run("def test_it(): assert 40 == 2", "--pdb")
+    terminal.run("def test_it(orphan): assert 40 == 2", "--pdb")
     terminal.expect("(Pdb) ")
     terminal.child.sendline("p 20 * 2 + 2")
     terminal.expect("\r\n42\r\n")
