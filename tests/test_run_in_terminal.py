@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
@@ -111,14 +112,24 @@ class Terminal:
         found = [procfs.stat(pid) for pid in self.living()]
         return sum(now is not None and now.state == "T" for now in found)
 
+    def hang_up(self) -> None:
+        """Close the terminal; pexpect's own close sends signals after it."""
+        # Its stubs do not know it.
+        child: Any = self.child
+        child.ptyproc.fileobj.close()
+
     def close(self) -> None:
         """End all of it."""
-        self.child.close(force=True)
+        self.hang_up()
         for pid in self.living():
             pidfd = kernel.open_pidfd(pid)
             if pidfd is not None:
                 kernel.send_signal(pidfd, signal.SIGKILL)
                 os.close(pidfd)
+        # Waited for, pexpect finds nothing left to end.
+        if self.child.isalive():
+            self.child.wait()
+        self.child.close()
 
 
 @pytest.fixture
@@ -198,7 +209,7 @@ def test_closed_terminal_ends_the_run(terminal: Terminal) -> None:
     terminal.run(WAITS, "-s")
     terminal.expect("READY")
     assert len(terminal.living()) > 3
-    terminal.child.close(force=False)
+    terminal.hang_up()
     assert eventually(lambda: not terminal.living(), _LIMIT)
 
 
@@ -208,7 +219,7 @@ def test_closed_terminal_ends_a_run_that_leads_the_session(tmp_path: Path) -> No
     terminal = Terminal(tmp_path, *_RUN.split(), "-s", "test_inner.py")
     try:
         terminal.expect("READY")
-        terminal.child.close(force=False)
+        terminal.hang_up()
         assert eventually(lambda: not terminal.living(), _LIMIT)
     finally:
         terminal.close()
