@@ -258,33 +258,27 @@ class Claim:
 def left_behind(items: Sequence[Item]) -> list[Leak]:
     """A `Leak` for each session, window or pane."""
     return [
-        Leak(
-            kind=item.kind,
-            why="left on the shared tmux server",
-            seen_by=_BY_TMUX,
-            process=None,
-            opened_at=None,
-            advice=_ADVICE[item.kind],
-            target=str(item),
-        )
+        _leak(item, "left on the shared tmux server", _ADVICE[item.kind])
         for item in items
     ]
 
 
 def _missing(items: Sequence[Item]) -> list[Leak]:
-    return [
-        Leak(
-            kind=item.kind,
-            why="was there before the test, and is gone",
-            seen_by=_BY_TMUX,
-            process=None,
-            opened_at=None,
-            advice="let a test end only what it has made itself",
-            target=str(item),
-            is_missing=True,
-        )
-        for item in items
-    ]
+    why = "was there before the test, and is gone"
+    advice = "let a test end only what it has made itself"
+    return [replace(_leak(item, why, advice), is_missing=True) for item in items]
+
+
+def _leak(item: Item, why: str, advice: str) -> Leak:
+    return Leak(
+        kind=item.kind,
+        why=why,
+        seen_by=_BY_TMUX,
+        process=None,
+        opened_at=None,
+        advice=advice,
+        target=str(item),
+    )
 
 
 _ADVICE = {

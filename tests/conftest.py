@@ -1,7 +1,12 @@
 """Shared by all tests."""
 
+from collections.abc import Iterator
+
 import pytest
 from inner import WITHOUT_BESIDE
+
+from pytest_tmuxlife.containment.reaper import Reaper
+from pytest_tmuxlife.containment.supervisor import Supervisor
 
 pytest_plugins = ["pytester", "processes"]
 
@@ -17,3 +22,19 @@ def _inner_runs_are_like_any_other(
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT_BESIDE))
     for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def reaper() -> Iterator[Reaper]:
+    """A reaper of this process, ended with the test."""
+    reaper = Reaper()
+    yield reaper
+    reaper.close()
+
+
+@pytest.fixture
+def supervisor(reaper: Reaper) -> Iterator[Supervisor]:
+    """A supervisor that holds nothing."""
+    supervisor = reaper.supervise()
+    yield supervisor
+    supervisor.finish()

@@ -89,20 +89,6 @@ def test_header_says_which_layers_are_active(inner: Inner) -> None:
 # -- what is in it --------------------------------------------------------------
 
 
-@pytest.fixture
-def reaper() -> Iterator[Reaper]:
-    reaper = Reaper()
-    yield reaper
-    reaper.close()
-
-
-@pytest.fixture
-def supervisor(reaper: Reaper) -> Iterator[Supervisor]:
-    supervisor = reaper.supervise()
-    yield supervisor
-    supervisor.finish()
-
-
 def move(pid: int, path: str) -> None:
     """Put a process into a cgroup."""
     Path(path, "cgroup.procs").write_text(str(pid))

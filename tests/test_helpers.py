@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,22 +18,6 @@ from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ReaperDied, TmuxLifeError, TmuxNotFound
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
-
-
-@pytest.fixture
-def reaper() -> Iterator[Reaper]:
-    """A reaper of this process, ended with the test."""
-    reaper = Reaper()
-    yield reaper
-    reaper.close()
-
-
-@pytest.fixture
-def supervisor(reaper: Reaper) -> Iterator[Supervisor]:
-    """A supervisor that holds nothing."""
-    supervisor = reaper.supervise()
-    yield supervisor
-    supervisor.finish()
 
 
 def start(supervisor: Supervisor, script: str) -> int:

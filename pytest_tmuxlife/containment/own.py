@@ -23,6 +23,12 @@ def disclaim(descriptor: int) -> None:
     _own.pop(descriptor, None)
 
 
+def close(descriptor: int) -> None:
+    """Close a descriptor that was claimed, or never was."""
+    disclaim(descriptor)
+    os.close(descriptor)
+
+
 def is_own(descriptor: int, device: int, inode: int) -> bool:
     """This descriptor, with this file behind it, is ours."""
     return _own.get(descriptor) == (device, inode)

@@ -151,8 +151,7 @@ class Reaper:
         for channel in [self._channel, *self._lines]:
             channel.close()
         gone = kernel.has_exited(self._pidfd, _END_LIMIT)
-        own.disclaim(self._pidfd)
-        os.close(self._pidfd)
+        own.close(self._pidfd)
         self._pidfd = -1
         if not gone:
             raise ReaperDied(

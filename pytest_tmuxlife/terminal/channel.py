@@ -40,8 +40,7 @@ class PromptChannel:
     def close(self) -> None:
         """Close our end."""
         if self.fd >= 0:
-            own.disclaim(self.fd)
-            os.close(self.fd)
+            own.close(self.fd)
             self.fd = -1
 
     def drain(self) -> PromptRecord:

@@ -97,6 +97,5 @@ def close() -> None:
     global _open
     with _lock:
         if _open is not None and _open.fd >= 0 and _open.owner == os.getpid():
-            own.disclaim(_open.fd)
-            os.close(_open.fd)
+            own.close(_open.fd)
         _open = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable
@@ -83,8 +82,7 @@ class Pane:
         """Give the descriptors of this handle back; the pane itself stays."""
         self.watch.end()
         if self._pidfd >= 0:
-            own.disclaim(self._pidfd)
-            os.close(self._pidfd)
+            own.close(self._pidfd)
             self._pidfd = -1
         if self.channel is not None:
             self.channel.close()

@@ -382,8 +382,7 @@ class Server:
         """Close our descriptors; whoever holds the supervisor ends the server."""
         self._directory.close()
         if self._pidfd >= 0:
-            own.disclaim(self._pidfd)
-            os.close(self._pidfd)
+            own.close(self._pidfd)
             self._pidfd = -1
 
 
