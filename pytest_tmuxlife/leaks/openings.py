@@ -13,58 +13,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
+from pytest_tmuxlife.leaks.callers import PACKAGE, Caller, Place, caller
 from pytest_tmuxlife.leaks.descriptors import OpenFile
 
 # Kept on sys: a nested run that imports this module anew finds the hook there.
 _SHARED = "_pytest_tmuxlife_openings"
 # So many openings are kept before those are dropped that are closed again.
 _KEPT = 4000
-_FRAMES = 80
 _PLACES_SHOWN = 3
 SHARED_MEMORY = "/dev/shm/"
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_STANDARD = tuple(
-    {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")}
-)
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-
-
-class Place(NamedTuple):
-    """Who called what opened something.
-
-    Attributes:
-        path: Of the source file.
-        line: Of the call.
-        function: Name of the function that holds it.
-        is_import: A module was being imported.
-        is_plugin: A plugin's hook did it, with no code of the user's between.
-    """
-
-    path: str
-    line: int
-    function: str
-    is_import: bool = False
-    is_plugin: bool = False
-
-    def shown(self, root: str) -> str:
-        """``FILE:LINE FUNCTION()``, the file relative to *root* if below it."""
-        path = self.path
-        if path.startswith(root + os.sep):
-            path = path[len(root) + 1 :]
-        called = (
-            self.function if self.function.startswith("<") else f"{self.function}()"
-        )
-        return f"{path}:{self.line} {called}"
 
 
 @dataclass(slots=True, eq=False)
@@ -226,9 +191,6 @@ def _still_of_use(noted: list[Opening]) -> list[Opening]:
     return [one for one in noted if is_of_use(one)]
 
 
-# What `_caller` finds: the place, the thread unless it is the main one, its name.
-_Caller = tuple[Place | None, "weakref.ref[threading.Thread] | None", str]
-
 # -- the hook ------------------------------------------------------------------
 
 
@@ -248,11 +210,11 @@ def _hook_for(listeners: list[Openings]) -> Callable[[str, tuple[Any, ...]], Non
         if event not in makers or not listeners:
             return
         # Our own looks open files too, several for each test.
-        if sys._getframe(1).f_code.co_filename.startswith(_PACKAGE):
+        if sys._getframe(1).f_code.co_filename.startswith(PACKAGE):
             return
         try:
-            caller = _caller()
-            opening = None if caller is None else makers[event](args, caller)
+            called = caller()
+            opening = None if called is None else makers[event](args, called)
         except Exception:
             # Raised from here it would end what the tested code is doing.
             for listener in listeners:
@@ -265,40 +227,40 @@ def _hook_for(listeners: list[Openings]) -> Callable[[str, tuple[Any, ...]], Non
     return hook
 
 
-def _file(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
+def _file(args: tuple[Any, ...], called: Caller) -> Opening | None:
     path, _, flags = args
     if isinstance(path, int):
         return None
     name = os.fsdecode(path)
     if not name.startswith("/"):
         name = os.path.join(os.getcwd(), name)
-    return Opening("file", *caller, path=name, flags=flags)
+    return Opening("file", *called, path=name, flags=flags)
 
 
-def _database(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
+def _database(args: tuple[Any, ...], called: Caller) -> Opening | None:
     name = os.fsdecode(args[0])
-    return Opening("file", *caller, path=os.path.abspath(name))
+    return Opening("file", *called, path=os.path.abspath(name))
 
 
-def _mapping(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
+def _mapping(args: tuple[Any, ...], called: Caller) -> Opening | None:
     # shm_open itself raises no event.
     if args[0] < 0:
         return None
     path = os.readlink(f"/proc/self/fd/{args[0]}")
     if not path.startswith(SHARED_MEMORY):
         return None
-    return Opening("shared memory", *caller, path=path)
+    return Opening("shared memory", *called, path=path)
 
 
-def _socket(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
-    return Opening("socket", *caller, holder=weakref.ref(args[0]))
+def _socket(args: tuple[Any, ...], called: Caller) -> Opening | None:
+    return Opening("socket", *called, holder=weakref.ref(args[0]))
 
 
-def _process(_: tuple[Any, ...], caller: _Caller) -> Opening | None:
+def _process(_: tuple[Any, ...], called: Caller) -> Opening | None:
     # subprocess raises a second event for the same start.
     holder = _starter()
     return Opening(
-        "process", *caller, holder=holder, at=time.clock_gettime(time.CLOCK_BOOTTIME)
+        "process", *called, holder=holder, at=time.clock_gettime(time.CLOCK_BOOTTIME)
     )
 
 
@@ -317,14 +279,14 @@ def _is_starter(code: CodeType) -> bool:
     return code.co_filename.endswith("multiprocessing/popen_fork.py")
 
 
-def _thread(args: tuple[Any, ...], caller: _Caller) -> Opening | None:
+def _thread(args: tuple[Any, ...], called: Caller) -> Opening | None:
     thread = getattr(args[0], "__self__", None)
     if not isinstance(thread, threading.Thread):
         return None
-    return Opening("thread", *caller, holder=weakref.ref(thread))
+    return Opening("thread", *called, holder=weakref.ref(thread))
 
 
-_MAKERS: dict[str, Callable[[tuple[Any, ...], _Caller], Opening | None]] = {
+_MAKERS: dict[str, Callable[[tuple[Any, ...], Caller], Opening | None]] = {
     "open": _file,
     "sqlite3.connect": _database,
     "mmap.__new__": _mapping,
@@ -336,78 +298,3 @@ _MAKERS: dict[str, Callable[[tuple[Any, ...], _Caller], Opening | None]] = {
     "_thread.start_new_thread": _thread,
     "_thread.start_joinable_thread": _thread,
 }
-
-_kinds: dict[str, str] = {}
-# The nearest of the highest rank is the place.
-_RANKS = {"user": 2, "installed": 1}
-# Whoever called what is above these frames.
-_ENDS = ("runner", "hooks")
-
-
-def _kind_of(path: str) -> str:
-    """Whose code a source file is: ours, the runner's, a library's, the user's."""
-    kind = _kinds.get(path)
-    if kind is None:
-        kind = _kinds[path] = _classify(path)
-    return kind
-
-
-def _classify(path: str) -> str:
-    if path.startswith("<frozen importlib"):
-        return "import"
-    if f"{os.sep}pluggy{os.sep}" in path:
-        return "hooks"
-    if f"{os.sep}_pytest{os.sep}" in path:
-        return "runner"
-    if path.startswith(_PACKAGE):
-        return "ours"
-    if path.startswith("<frozen"):
-        return "standard"
-    if any(part in path for part in _INSTALLED):
-        return "installed"
-    return "standard" if path.startswith(_STANDARD) else "user"
-
-
-def _caller() -> _Caller | None:
-    """The nearest code of the user's, else of a library; and the thread.
-
-    None for what is opened for us.
-    """
-    nearest: FrameType | None = None
-    nearest_rank = 0
-    is_import = is_plugin = False
-    below = frame = sys._getframe(2)
-    kinds = _kinds
-    # One loop without calls: it runs for every file that is opened.
-    for _ in range(_FRAMES):
-        path = frame.f_code.co_filename
-        kind = kinds.get(path) or _kind_of(path)
-        rank = _RANKS.get(kind, 0)
-        if rank > nearest_rank:
-            nearest, nearest_rank = frame, rank
-        elif kind == "import":
-            is_import = is_import or below.f_code.co_name == "<module>"
-        elif kind == "ours" and nearest is None:
-            return None
-        elif kind in _ENDS:
-            is_plugin = kind == "hooks" and nearest_rank < _RANKS["user"]
-            break
-        if frame.f_back is None:
-            break
-        below, frame = frame, frame.f_back
-    if nearest is None:
-        place = Place("", 0, "", is_import, is_plugin)
-        return (place if is_import or is_plugin else None, *_thread_now())
-    code = nearest.f_code
-    place = Place(
-        code.co_filename, nearest.f_lineno, code.co_name, is_import, is_plugin
-    )
-    return place, *_thread_now()
-
-
-def _thread_now() -> tuple[weakref.ref[threading.Thread] | None, str]:
-    # Not current_thread(): that would make an object for a foreign thread.
-    thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]
-    if thread is None or thread is threading.main_thread():
-        return None, ""
-    return weakref.ref(thread), thread.name
