@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_tmuxlife.errors import LeakError, TmuxLifeError, TmuxNotFound
-from pytest_tmuxlife.known_leaks import known_leaks_of
+from pytest_tmuxlife.hooks.known_leaks import known_leaks_of
 from pytest_tmuxlife.leaks.rules import AskedRule, make_rule
 from pytest_tmuxlife.terminal.options import Options
 
 # A run that uses none of these fixtures does not pay for what is behind them.
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.processes import ProcessInfo
-    from pytest_tmuxlife.harness import Harness
-    from pytest_tmuxlife.keeper import Keeper
+    from pytest_tmuxlife.harness.keeper import Keeper
+    from pytest_tmuxlife.harness.lending import Harness
+    from pytest_tmuxlife.hooks.output import Output
     from pytest_tmuxlife.leaks.model import Leak
-    from pytest_tmuxlife.output import Output
     from pytest_tmuxlife.run_settings import Settings
     from pytest_tmuxlife.terminal.pane import Pane
     from pytest_tmuxlife.terminal.server import Server
@@ -41,7 +41,7 @@ def harness_of(config: pytest.Config) -> Harness:
     """The run's harness, made when it is first asked for."""
     harness = config.stash.get(HARNESS_KEY, None)
     if harness is None:
-        from pytest_tmuxlife.harness import Harness
+        from pytest_tmuxlife.harness.lending import Harness
 
         harness = config.stash[HARNESS_KEY] = Harness(
             config.stash[SETTINGS_KEY], config.stash[ENVIRONMENT_KEY]
@@ -128,7 +128,7 @@ def _tmux_keeper(
         harness.require_tmux()
     except TmuxNotFound as error:
         pytest.skip(error.reason)
-    from pytest_tmuxlife.keeper import Keeper
+    from pytest_tmuxlife.harness.keeper import Keeper
 
     keeper = Keeper(
         harness,

@@ -29,11 +29,11 @@ from pytest_tmuxlife.fixtures import (
     tmux_server_factory,
     tmux_session,
 )
-from pytest_tmuxlife.known_leaks import MARKER as KNOWN_LEAK_MARKER
-from pytest_tmuxlife.known_leaks import errors_of_markers
-from pytest_tmuxlife.outcome import Outcome, stop
-from pytest_tmuxlife.output import Output
-from pytest_tmuxlife.policy import is_anybody_held, level_of
+from pytest_tmuxlife.hooks.known_leaks import MARKER as KNOWN_LEAK_MARKER
+from pytest_tmuxlife.hooks.known_leaks import errors_of_markers
+from pytest_tmuxlife.hooks.outcome import Outcome, stop
+from pytest_tmuxlife.hooks.output import Output
+from pytest_tmuxlife.hooks.policy import is_anybody_held, level_of
 from pytest_tmuxlife.shared_fixtures import (
     SHARED,
     _tmux_shared_check,
@@ -88,7 +88,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, object, object]:
     """Before output is captured, and before a conftest can start a thread."""
     if settings_module.early_leak_check(early_config) in _CHECKING:
-        from pytest_tmuxlife import outermost
+        from pytest_tmuxlife.hooks import outermost
 
         outermost.go_below_supervisor(early_config)
     return (yield)
@@ -103,7 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
     environ.update(os.environ)
     settings = config.stash[SETTINGS_KEY] = settings_module.load(config, environ)
     if settings.leak_check in _CHECKING:
-        from pytest_tmuxlife import outermost
+        from pytest_tmuxlife.hooks import outermost
 
         outermost.set_up(config)
     config.stash[ENVIRONMENT_KEY] = dict(os.environ)
@@ -179,7 +179,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if not is_anybody_held(session.items) or config.option.collectonly:
         return
-    from pytest_tmuxlife.whole_run import WholeRun
+    from pytest_tmuxlife.hooks.whole_run import WholeRun
 
     config.pluginmanager.register(
         WholeRun(config, config.stash[OUTPUT_KEY]), "tmuxlife-whole-run"

@@ -12,7 +12,7 @@ from pytest_tmuxlife.fixtures import OUTPUT_KEY, SETTINGS_KEY, harness_of
 from pytest_tmuxlife.terminal.options import Options
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.keeper import Keeper
+    from pytest_tmuxlife.harness.keeper import Keeper
     from pytest_tmuxlife.terminal.server import Server
 
 SHARED = "tmux_shared_server"

@@ -20,7 +20,7 @@ import os, signal, subprocess, sys
 import pytest
 
 from pytest_tmuxlife.containment import procfs
-from pytest_tmuxlife.outermost import run_supervisor
+from pytest_tmuxlife.hooks.outermost import run_supervisor
 
 
 @pytest.fixture

@@ -205,7 +205,7 @@ import pytest
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
-    from pytest_tmuxlife.outermost import run_supervisor
+    from pytest_tmuxlife.hooks.outermost import run_supervisor
     if not hasattr(session.config, "workerinput"):
         left = run_supervisor(session.config).orphans()
         print("\\nLEFT", len(left), flush=True)

@@ -20,17 +20,17 @@ from pytest_tmuxlife.fixtures import (
     harness_of,
     restore_environment,
 )
+from pytest_tmuxlife.hooks.outcome import OWN_LEAKS_KEY
+from pytest_tmuxlife.hooks.outermost import run_supervisor
+from pytest_tmuxlife.hooks.policy import level_of
 from pytest_tmuxlife.leaks.baseline import View
 from pytest_tmuxlife.leaks.claims import Claim, Ledger
 from pytest_tmuxlife.leaks.holdings import Held, describe_all, end_processes
 from pytest_tmuxlife.leaks.model import Finding, Level
 from pytest_tmuxlife.leaks.openings import Openings
-from pytest_tmuxlife.outcome import OWN_LEAKS_KEY
-from pytest_tmuxlife.outermost import run_supervisor
-from pytest_tmuxlife.policy import level_of
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.output import Output
+    from pytest_tmuxlife.hooks.output import Output
 
 CHECKING = ("warn", "fail")
 _XUNIT = re.compile(r"_(?:xunit|unittest)_(\w+?)_fixture")

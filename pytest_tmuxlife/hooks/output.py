@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tmuxlife.fixtures import HARNESS_KEY, SETTINGS_KEY, UNREPORTED_KEY
-from pytest_tmuxlife.outcome import Outcome, record_of, report_for
+from pytest_tmuxlife.hooks.outcome import Outcome, record_of, report_for
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.model import Finding

@@ -14,11 +14,11 @@ from pytest_tmuxlife.fixtures import (
     UNREPORTED_KEY,
     ignore_hook,
 )
-from pytest_tmuxlife.known_leaks import known_leaks_of
-from pytest_tmuxlife.policy import level_of
+from pytest_tmuxlife.hooks.known_leaks import known_leaks_of
+from pytest_tmuxlife.hooks.policy import level_of
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.keeper import Keeper
+    from pytest_tmuxlife.harness.keeper import Keeper
     from pytest_tmuxlife.leaks.known import KnownLeak
     from pytest_tmuxlife.leaks.model import Finding, Leak
     from pytest_tmuxlife.leaks.record import Record

@@ -22,9 +22,9 @@ from pytest_tmuxlife.terminal.version import why_too_old
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor
+    from pytest_tmuxlife.harness.shared import SharedServer
     from pytest_tmuxlife.leaks.model import Finding
     from pytest_tmuxlife.run_settings import Settings
-    from pytest_tmuxlife.shared import SharedServer
     from pytest_tmuxlife.terminal.options import Options
 
 HOW_TO_INSTALL = (
@@ -182,7 +182,7 @@ class Harness:
             TmuxNotFound: No usable tmux.
             ReaperDied: The helper is gone.
         """
-        from pytest_tmuxlife.shared import SharedServer
+        from pytest_tmuxlife.harness.shared import SharedServer
 
         self.shared = SharedServer(self, options)
         return self.shared

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_tmuxlife.claim import Claim, left_behind
+from pytest_tmuxlife.harness.claim import Claim, left_behind
 from pytest_tmuxlife.leaks.finder import end_and_judge, find_unaccounted
 from pytest_tmuxlife.leaks.model import Leak, Verdict
 from pytest_tmuxlife.leaks.rules import IgnoreRule, Rule
 from pytest_tmuxlife.terminal.lasting import LastingServer
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.harness import Harness
+    from pytest_tmuxlife.harness.lending import Harness
     from pytest_tmuxlife.terminal.options import Options
 
 

@@ -1,0 +1,1 @@
+"""Servers on loan to one test, or to all, and the verdicts on them. Knows no pytest."""

@@ -1,0 +1,1 @@
+"""What pytest calls in the course of a run."""
