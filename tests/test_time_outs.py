@@ -79,7 +79,7 @@ def test_alarm_outside_the_wait_keeps_the_description(
     """When the tree is noted, or when what is left is described."""
     inner.add_to_conftest(
         f"""
-        from pytest_tmuxlife import keeper
+        from pytest_tmuxlife.harness import keeper
         from pytest_tmuxlife.leaks import finder
 
         module = keeper if hasattr(keeper, {moment!r}) else finder
