@@ -9,6 +9,7 @@ exit statuses away from the tested code.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from collections.abc import Iterable
@@ -17,7 +18,10 @@ from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import helpers, kernel, killing, procfs
 from pytest_tmuxlife.containment.marks import MARK
 
-_PAUSE = 0.005
+# What is adopted meanwhile gives no event here: look again so often.
+_LOOK_AGAIN = 0.05
+# Nor does the reaping of what has exited, which the supervisor does at once.
+_REAPING = 0.001
 
 
 class RunSupervisor:
@@ -106,24 +110,38 @@ class RunSupervisor:
 
         send(signal.SIGTERM, signal.SIGCONT)
         grace = Deadline(term_grace)
-        while left() and not grace.expired:
-            time.sleep(_PAUSE)
+        while (pids := left()) and not grace.expired:
+            self._wait_for_exit(pids, grace.remaining)
         deadline = Deadline(limit)
         while left() and not deadline.expired:
             send(signal.SIGKILL)
-            time.sleep(_PAUSE)
+            self._wait_for_exit(left(), deadline.remaining)
         return left()
+
+    def _wait_for_exit(self, pids: Iterable[int], seconds: float) -> None:
+        """Until one of these orphans has exited; so many seconds at most."""
+        living = [pid for pid in pids if not _has_exited(pid)]
+        opened = [pidfd for pid in living if (pidfd := self._open(pid)) is not None]
+        if not opened:
+            time.sleep(_REAPING)
+            return
+        # Not select: what is under test can have more than 1023 descriptors open.
+        poller = select.poll()
+        for pidfd in opened:
+            poller.register(pidfd, select.POLLIN)
+        try:
+            poller.poll(max(1, round(1000 * min(seconds, _LOOK_AGAIN))))
+        finally:
+            for pidfd in opened:
+                os.close(pidfd)
 
     def _signal_tree(self, pid: int, numbers: Iterable[int]) -> list[int]:
         """Signal an orphan and all below it; return the pids meant."""
-        pidfd = kernel.open_pidfd(pid)
+        pidfd = self._open(pid)
         if pidfd is None:
             return []
         opened = [(pid, pidfd)]
         try:
-            now = procfs.stat(pid)
-            if now is None or now.ppid != self.pid:
-                return []
             opened += killing.open_descendants(pid)
             for _, one in opened:
                 _send(one, numbers)
@@ -131,6 +149,17 @@ class RunSupervisor:
         finally:
             for _, one in opened:
                 os.close(one)
+
+    def _open(self, pid: int) -> int | None:
+        """A pidfd of an orphan, closed by the caller; None if it is none any more."""
+        pidfd = kernel.open_pidfd(pid)
+        if pidfd is None:
+            return None
+        now = procfs.stat(pid)
+        if now is None or now.ppid != self.pid:
+            os.close(pidfd)
+            return None
+        return pidfd
 
     def _adopted(self) -> list[int]:
         """Children of the supervisor but for pytest and our helpers."""
