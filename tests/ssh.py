@@ -7,9 +7,12 @@ machine.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,14 +53,57 @@ Host {host}
 """
 
 
-def make_way_in(directory: Path) -> Path:
-    """Keys and configurations in *directory*; returns that of the client.
+@contextmanager
+def way_in(directory: Path) -> Iterator[Path]:
+    """Keys and configurations in *directory*; yields that of the client.
 
     Raises:
         AssertionError: The way does not lead in; has the server's log.
     """
     if os.geteuid() == 0:
-        _LOCKED_IN.mkdir(mode=0o755, exist_ok=True)
+        with _locked_in():
+            yield _make(directory)
+    else:
+        yield _make(directory)
+
+
+@contextmanager
+def _locked_in() -> Iterator[None]:
+    """The directory that sshd wants is there; removed again if it was not.
+
+    Other runs use it meanwhile: each holds a lock on it, and whoever made it
+    waits for theirs.
+    """
+    made, descriptor = _hold()
+    try:
+        yield
+    finally:
+        if made:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _LOCKED_IN.rmdir()
+        os.close(descriptor)
+
+
+def _hold() -> tuple[bool, int]:
+    """Whether it was made here, and a descriptor of it that has a lock."""
+    while True:
+        try:
+            _LOCKED_IN.mkdir(mode=0o755)
+            made = True
+        except FileExistsError:
+            made = False
+        try:
+            descriptor = os.open(_LOCKED_IN, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if os.fstat(descriptor).st_nlink:
+            return made, descriptor
+        # Whoever made it has removed it meanwhile.
+        os.close(descriptor)
+
+
+def _make(directory: Path) -> Path:
     for name in ("host", "user"):
         keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"]
         subprocess.run([*keygen, directory / name], check=True, timeout=_LIMIT)

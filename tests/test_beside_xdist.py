@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from inner import LEAKING, WITHOUT_BESIDE, Inner
-from ssh import HOST, make_way_in, needs_sshd
+from ssh import HOST, needs_sshd, way_in
 
 from pytest_tmuxlife.containment.identity import Identity
 
@@ -197,5 +197,5 @@ def test_worker_over_ssh(
     inner: Inner, elsewhere: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """It has neither our environment nor our options, but for what travels."""
-    config = make_way_in(tmp_path_factory.mktemp("ssh"))
-    run_elsewhere(inner, f"ssh={HOST}//ssh_config={config}", elsewhere)
+    with way_in(tmp_path_factory.mktemp("ssh")) as config:
+        run_elsewhere(inner, f"ssh={HOST}//ssh_config={config}", elsewhere)
