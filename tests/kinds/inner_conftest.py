@@ -46,6 +46,9 @@ class Player:
         host = f"127.{run >> 8}.{run & 0xFF}.{number + 2}"
         self.environment = {
             "HOME": str(self.directory),
+            # fish leaves a directory in the second, or in the first without it.
+            "TMPDIR": str(self.directory),
+            "XDG_RUNTIME_DIR": str(self.directory),
             "HOST": host,
             "HEX": socket.inet_aton(host)[::-1].hex().upper(),
             "PATH": PATH,
