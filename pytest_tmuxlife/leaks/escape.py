@@ -216,7 +216,7 @@ def why_escaped(evidence: Evidence, scene: Scene) -> list[str]:
     reasons += _escapes_from_hangup(evidence, scene)
     if evidence.environment is not None and MARK not in evidence.environment:
         reasons.append("cleared its environment")
-    return reasons or ["no reason found: it got SIGHUP and is still there"]
+    return reasons or ["no reason found: SIGHUP would end it, and it is still there"]
 
 
 def _parent(process: ProcessInfo) -> str:
@@ -239,7 +239,7 @@ def _escapes_from_hangup(evidence: Evidence, scene: Scene) -> list[str]:
     if evidence.blocks(signal.SIGHUP):
         reasons.append("blocks SIGHUP")
     elif evidence.catches(signal.SIGHUP):
-        reasons.append("catches SIGHUP and goes on")
+        reasons.append("catches SIGHUP")
     elif process.pgid != process.sid and not evidence.ignores(signal.SIGHUP):
         reasons.append("background group of a shell that does not pass SIGHUP on")
     if outlived_its_pane(process, scene):
@@ -291,6 +291,6 @@ _ADVICE = (
     ("setsid", "keep its pid and end it by that; kill-session cannot reach it"),
     ("double fork", "start it in the foreground, or end it by its pid file"),
     ("SIGHUP and SIGTERM", "end it with SIGKILL, by pid, after it had time to stop"),
-    ("SIGHUP", "send it SIGTERM by pid and wait; the hang-up does nothing to it"),
+    ("SIGHUP", "send it SIGTERM by pid and wait; the hang-up did not end it"),
     ("background", "end it in its shell (kill %1) before the session is killed"),
 )

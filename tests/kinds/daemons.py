@@ -5,7 +5,7 @@ from __future__ import annotations
 from kinds.model import Kind
 
 SETSID = "own Unix session (setsid)"
-CATCHES = "catches SIGHUP and goes on"
+CATCHES = "catches SIGHUP"
 DOUBLE_FORK = "double fork into a Unix session of its own"
 TCP_IS_OPEN = 'grep -q " $HEX:1F3F .* 0A " /proc/net/tcp'
 

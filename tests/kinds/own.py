@@ -31,7 +31,7 @@ _SIGNALS = (
         "ignores HUP and TERM", "ignore=HUP ignore=TERM", "ignores SIGHUP and SIGTERM"
     ),
     _kind("blocks HUP", "block=HUP", "blocks SIGHUP"),
-    _kind("catches HUP", "catch=HUP", "catches SIGHUP and goes on"),
+    _kind("catches HUP", "catch=HUP", "catches SIGHUP"),
     _kind("leaves its Unix session", "fork setsid", SETSID),
     _kind(
         "leaves its Unix session and ignores TERM",
@@ -42,7 +42,7 @@ _SIGNALS = (
     _kind(
         "forks at HUP",
         "fork_at=HUP",
-        "born during teardown, catches SIGHUP and goes on",
+        "born during teardown, catches SIGHUP",
     ),
     _kind("forks 1 s after HUP", "late=1", "born during teardown, blocks SIGHUP"),
 )
