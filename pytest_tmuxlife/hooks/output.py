@@ -1,18 +1,17 @@
-"""What the whole run has found: exit status, summary, JSON and GitHub."""
+"""What the whole run has found: gathered, summed up, and its exit status."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tmuxlife.fixtures import HARNESS_KEY, SETTINGS_KEY, UNREPORTED_KEY
 from pytest_tmuxlife.hooks.outcome import Outcome, record_of, report_for
+from pytest_tmuxlife.hooks.publishing import Gathered, Publisher, has_leak
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.model import Finding
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 _OF_WORKER = "tmuxlife_findings"
 _DESELECTED = "tmuxlife_deselected"
 _CHECKED = "tmuxlife_checked"
-_REPORT_OPTION = "--tmux-leak-report"
 
 
 class Output:
@@ -43,18 +41,14 @@ class Output:
     def __init__(self, config: pytest.Config, outcome: Outcome) -> None:
         self._config = config
         self._outcome = outcome
-        self._started_at = datetime.now(UTC)
-        self._clock = time.monotonic()
+        self._publisher = Publisher(config)
         self._workers: set[str] = set()
         self._deselected = False
         self._checked = False
         self._unmatched: list[Record] = []
-        self._notes: list[str] = []
-        self._annotations: list[str] = []
         self.records: list[Record] = []
         self.unverified: dict[str, str] = {}
         self.before_end: list[Callable[[], None]] = []
-        self.report_path = None if _is_worker(config) else _report_path(config)
 
     # -- gathering ------------------------------------------------------------
 
@@ -140,64 +134,22 @@ class Output:
             return
         self.records = found
         self._unmatched = self._unmatched_rules(session)
-        self._publish(session)
+        self._publisher.publish(session, self._gathered(session))
+
+    def _gathered(self, session: pytest.Session) -> Gathered:
+        return Gathered(
+            self.records,
+            self._unmatched,
+            self.unverified,
+            len(self._workers),
+            self._is_complete(session),
+        )
 
     def _write_junit_again(self) -> None:
         """The file was written before the last findings came."""
         for plugin in self._config.pluginmanager.get_plugins():
             if type(plugin).__name__ == "LogXML":
                 plugin.pytest_sessionfinish()
-
-    def _publish(self, session: pytest.Session) -> None:
-        """Files and annotations, which need no terminal."""
-        try:
-            if self.report_path is not None and not self._config.option.collectonly:
-                self._write_report(self.report_path, session)
-        except OSError as error:
-            self._notes.append(f"{_REPORT_OPTION}={self.report_path}: {error}")
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if os.environ.get("GITHUB_ACTIONS") == "true" and self.records:
-            self._annotate(os.environ)
-
-    def _write_report(self, path: str, session: pytest.Session) -> None:
-        from pytest_tmuxlife.leaks import document
-
-        document.write(path, document.document(self._run(session), self.records))
-        self._notes.append(f"tmux leak report: {path}")
-
-    def _run(self, session: pytest.Session) -> Record:
-        """What the JSON report says of the run itself."""
-        from pytest_tmuxlife import __version__
-        from pytest_tmuxlife.containment import layers
-        from pytest_tmuxlife.leaks.summary import totals
-        from pytest_tmuxlife.terminal.version import version_of
-
-        settings = self._config.stash[SETTINGS_KEY]
-        return {
-            "started_at": self._started_at.isoformat(timespec="milliseconds"),
-            "duration": round(time.monotonic() - self._clock, 3),
-            "exit_status": int(session.exitstatus),
-            "complete": self._is_complete(session),
-            "versions": {
-                "pytest_tmuxlife": __version__,
-                "pytest": pytest.__version__,
-                "python": ".".join(map(str, sys.version_info[:3])),
-            },
-            "tmux": {
-                "path": settings.tmux,
-                "version": version_of(settings.tmux) if settings.tmux else None,
-                "engine": settings.engine,
-            },
-            "layers": layers.active(settings.without),
-            "workers": len(self._workers),
-            "totals": totals(self.records),
-            "unmatched_rules": self._unmatched,
-            "unverified": [
-                {"owner": owner, "reason": reason}
-                for owner, reason in self.unverified.items()
-            ],
-        }
 
     def _is_complete(self, session: pytest.Session) -> bool:
         """Every test that there is was run."""
@@ -223,36 +175,13 @@ class Output:
         ]
         return unmatched(rules, self.records)
 
-    # -- GitHub Actions -------------------------------------------------------
-
-    def _annotate(self, environ: Mapping[str, str]) -> None:
-        from pytest_tmuxlife.leaks import github
-
-        lines = []
-        for record in self.records:
-            if record["headline"] and (record["fails"] or _has_leak(record)):
-                file = record["file"]
-                if file is not None:
-                    path = os.path.normpath(os.path.join(self._config.rootpath, file))
-                    file = github.path_in_workspace(path, environ)
-                lines.append(github.annotation(record, file))
-        self._annotations = lines
-        path = environ.get("GITHUB_STEP_SUMMARY", "")
-        table = github.table(self.records)
-        if path and table:
-            try:
-                with open(path, "a", encoding="utf-8") as file:
-                    file.write(table)
-            except OSError as error:
-                self._notes.append(f"GITHUB_STEP_SUMMARY: {error}")
-
     # -- the terminal ---------------------------------------------------------
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
     ) -> None:
         """Show leaks that no failure of the run shows, then all in brief."""
-        warned = [one for one in self.records if _has_leak(one) and not one["fails"]]
+        warned = [one for one in self.records if has_leak(one) and not one["fails"]]
         rerun = [one for one in self.records if one["rerun"] and one["fails"]]
         cut_short = [one for one in self.records if one["cut_short"]]
         _show_blocks(terminalreporter, warned, "tmux leaks that are warned of", "")
@@ -269,15 +198,15 @@ class Output:
             "when the run was interrupted",
         )
         self._show_summary(terminalreporter)
-        for line in self._annotations:
+        for line in self._publisher.take_annotations():
             terminalreporter.line(line)
-        self._annotations.clear()
         self._config.stash[UNREPORTED_KEY].clear()
 
     def _show_summary(self, reporter: pytest.TerminalReporter) -> None:
-        if not (self.records or self._unmatched or self.unverified or self._notes):
+        notes = self._publisher.notes
+        if not (self.records or self._unmatched or self.unverified or notes):
             return
-        lines = [*self._summary(), *self._notes]
+        lines = [*self._summary(), *notes]
         if lines:
             reporter.section("tmux leaks")
         for line in lines:
@@ -299,44 +228,9 @@ class Output:
         for record in self._outcome.unreported():
             if record["cut_short"]:
                 sys.stderr.write(f"\n{record['report']}\n")
-        for line in self._annotations:
+        for line in self._publisher.take_annotations():
             sys.stdout.write(f"\n{line}\n")
-        self._annotations.clear()
         self._config.stash[UNREPORTED_KEY].clear()
-
-
-def _has_leak(record: Record) -> bool:
-    return any(leak["status"] == "leak" for leak in record["leaks"])
-
-
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
-
-
-def _report_path(config: pytest.Config) -> str | None:
-    """Where the JSON report goes; its directory is there.
-
-    Raises:
-        pytest.UsageError: It cannot be written there.
-    """
-    given = config.getoption("tmux_leak_report")
-    if given is None:
-        return None
-    if not given:
-        raise pytest.UsageError(f"{_REPORT_OPTION}: expected the path of a file")
-    from pytest_tmuxlife.leaks.document import prepare
-
-    # The tested code may change the directory.
-    path = os.path.join(config.invocation_params.dir, given)
-    try:
-        prepare(path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise pytest.UsageError(
-            f"{_REPORT_OPTION}={given}: cannot be written: {reason}; expected the path "
-            "of a file"
-        ) from None
-    return path
 
 
 def _show_blocks(
