@@ -187,8 +187,9 @@ def _options_of(
 def guard_environment(directory: str) -> dict[str, str | None]:
     """A bare tmux in the tested code must not reach the user's server."""
     before = {name: os.environ.get(name) for name in _GUARDED}
-    for name in _GUARDED:
-        os.environ.pop(name, None)
+    for name, value in before.items():
+        if value is not None:
+            del os.environ[name]
     os.environ["TMUX_TMPDIR"] = directory
     return before
 
@@ -196,10 +197,10 @@ def guard_environment(directory: str) -> dict[str, str | None]:
 def restore_environment(before: Mapping[str, str | None]) -> None:
     """Undo `guard_environment`."""
     for name, value in before.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
+        if value is not None:
             os.environ[name] = value
+        elif name in os.environ:
+            del os.environ[name]
 
 
 @pytest.fixture

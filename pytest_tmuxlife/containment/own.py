@@ -29,6 +29,15 @@ def close(descriptor: int) -> None:
     os.close(descriptor)
 
 
+def is_still(descriptor: int) -> bool:
+    """A descriptor that was claimed is open, and has the same file behind it."""
+    try:
+        now = os.fstat(descriptor)
+    except OSError:
+        return False
+    return _own.get(descriptor) == (now.st_dev, now.st_ino)
+
+
 def is_own(descriptor: int, device: int, inode: int) -> bool:
     """This descriptor, with this file behind it, is ours."""
     return _own.get(descriptor) == (device, inode)

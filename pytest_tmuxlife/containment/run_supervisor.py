@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import helpers, kernel, killing, procfs
+from pytest_tmuxlife.containment.kept import KeptFile
 from pytest_tmuxlife.containment.marks import MARK
 
 # What is adopted meanwhile gives no event here: look again so often.
@@ -45,6 +46,9 @@ class RunSupervisor:
         self.mark = ""
         self._is_shared = is_shared
         self._helpers: dict[int, int | None] = {}
+        self._children = KeptFile(f"/proc/{pid}/task/{pid}/children")
+        # What that said when there was no orphan.
+        self._no_orphans = b""
 
     @property
     def address(self) -> str:
@@ -163,9 +167,22 @@ class RunSupervisor:
 
     def _adopted(self) -> list[int]:
         """Children of the supervisor but for pytest and our helpers."""
-        pids = procfs.children(self.pid, threads=1)
+        line = self._children.read()
+        if not line:
+            pids = procfs.children(self.pid, threads=1)
+        elif line == self._no_orphans:
+            return []
+        else:
+            pids = [int(word) for word in line.split()]
         found = [pid for pid in pids if pid != self.pytest_pid]
-        return [pid for pid in found if not self._is_helper(pid)]
+        orphans = [pid for pid in found if not self._is_helper(pid)]
+        if line and not orphans:
+            self._no_orphans = line
+        return orphans
+
+    def close(self) -> None:
+        """Keep nothing open; it can be asked again all the same."""
+        self._children.close()
 
     def _is_helper(self, pid: int) -> bool:
         ticks = procfs.start_ticks(pid)

@@ -51,12 +51,12 @@ class WholeRun:
         self._root = str(config.rootpath)
         self._openings = Openings()
         self._openings.begin()
-        supervisor = run_supervisor(config)
-        view = View(
-            orphans=tuple if supervisor is None else supervisor.orphans,
+        self._supervisor = run_supervisor(config)
+        self._view = View(
+            orphans=tuple if self._supervisor is None else self._supervisor.orphans,
             sockets=self._sockets,
         )
-        self._ledger = Ledger(self._openings, self._settings.leak_grace, view)
+        self._ledger = Ledger(self._openings, self._settings.leak_grace, self._view)
         output.before_end.append(self._end_run)
         self._claims: dict[object, Claim] = {}
         self._ending: set[object] = set()
@@ -186,6 +186,9 @@ class WholeRun:
     def pytest_unconfigure(self) -> None:
         """The audit hook has nobody to tell any more."""
         self._openings.end()
+        self._view.close()
+        if self._supervisor is not None:
+            self._supervisor.close()
 
 
 class _Guard:

@@ -10,15 +10,19 @@ Source: proc_tid_children(5), proc_sysvipc(5), shm_overview(7).
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_tmuxlife.containment import listeners, procfs
+from pytest_tmuxlife.containment import kernel, listeners, procfs
+from pytest_tmuxlife.containment.kept import KeptFile
 from pytest_tmuxlife.leaks import descriptors
 
 _SHARED_MEMORY = "/dev/shm"
 _SEGMENTS = "/proc/sysvipc/shm"
+# Nanoseconds; file times are as exact as the timer, 100 to 1000 Hz.
+_CLOCK_TICK = 20_000_000
 
 Sort = Literal[
     "descriptor", "process", "orphan", "tmux server", "shared memory", "segment"
@@ -65,29 +69,40 @@ class Look:
     sockets: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
 class View:
-    """What can be looked at beside this process itself.
+    """Looks at this process, and at what can be looked at beside it.
 
-    Attributes:
+    Args:
         orphans: Pids of living orphans of what this process has started.
         sockets: Inodes by path, of tmux servers that nobody holds.
     """
 
-    orphans: Callable[[], Iterable[int]] = tuple
-    sockets: Callable[[], Mapping[str, int]] = dict
+    def __init__(
+        self,
+        orphans: Callable[[], Iterable[int]] = tuple,
+        sockets: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        self._orphans = orphans
+        self._sockets = sockets
+        self._descriptors = descriptors.Descriptors()
+        self._shared = _SharedMemory()
+        self._segments = KeptFile(_SEGMENTS)
 
     def look(self) -> Look:
         """What there is now."""
-        children = _with_start(procfs.children(os.getpid()))
+        children = _children()
         return Look(
-            descriptors.look(),
+            self._descriptors.look(),
             children,
-            _shared(),
-            _segments_of(children),
-            _with_start(self.orphans()),
-            self.sockets(),
+            self._shared.look(),
+            _made_by(children, self._segments.read()),
+            _with_start(self._orphans()),
+            self._sockets(),
         )
+
+    def close(self) -> None:
+        """Keep nothing open; it can be looked at again all the same."""
+        self._segments.close()
 
     def still_there(self, things: Iterable[Thing]) -> list[Thing]:
         """Those of *things* that are there now."""
@@ -96,6 +111,34 @@ class View:
             return []
         now = self.look()
         return [thing for thing in wanted if _is_in(thing, now)]
+
+
+class _SharedMemory:
+    """Inodes by name below /dev/shm; listed anew when the directory has changed."""
+
+    def __init__(self) -> None:
+        self._names: Mapping[str, int] = {}
+        self._changed_at = -1
+
+    def look(self) -> Mapping[str, int]:
+        try:
+            changed_at = os.stat(_SHARED_MEMORY).st_mtime_ns
+            if changed_at != self._changed_at:
+                now = time.time_ns()
+                with os.scandir(_SHARED_MEMORY) as entries:
+                    self._names = {entry.name: entry.inode() for entry in entries}
+                # A change within the same tick of the clock would not show.
+                is_settled = now - changed_at > _CLOCK_TICK
+                self._changed_at = changed_at if is_settled else -1
+        except OSError:
+            self._names, self._changed_at = {}, -1
+        return self._names
+
+
+def _children() -> Mapping[int, int]:
+    if not kernel.has_children():
+        return {}
+    return _with_start(procfs.children(os.getpid()))
 
 
 def _with_start(pids: Iterable[int]) -> dict[int, int]:
@@ -107,16 +150,8 @@ def _with_start(pids: Iterable[int]) -> dict[int, int]:
     return found
 
 
-def _shared() -> dict[str, int]:
-    try:
-        with os.scandir(_SHARED_MEMORY) as entries:
-            return {entry.name: entry.inode() for entry in entries}
-    except OSError:
-        return {}
-
-
-def _segments_of(children: Iterable[int]) -> frozenset[int]:
-    content = procfs.read_bytes(_SEGMENTS)
+def _made_by(children: Iterable[int], content: bytes | None) -> frozenset[int]:
+    """Ids of the segments that this process, or a child, has made."""
     lines = content.splitlines()[1:] if content else []
     if not lines:
         return frozenset()

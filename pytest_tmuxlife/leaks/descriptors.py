@@ -1,7 +1,7 @@
 """The open descriptors of this process: which there are, and what each one is.
 
-A look costs one listing and one fstat for each; what a descriptor is gets
-read only for those that are accused.
+A look costs one fstat for each, and a listing if that shows a change; what a
+descriptor is gets read only for those that are accused.
 
 Source: proc_pid_fd(5), proc_pid_fdinfo(5).
 """
@@ -31,10 +31,51 @@ _TYPES = {socket.SOCK_STREAM: "stream", socket.SOCK_DGRAM: "datagram"}
 Snapshot = Mapping[int, tuple[int, int]]
 
 
-def look() -> Snapshot:
-    """Every open descriptor of this process, our own ones left out."""
+class Descriptors:
+    """The open descriptors of this process, looked at again and again."""
+
+    def __init__(self) -> None:
+        self._all: dict[int, tuple[int, int]] = {}
+        self._found: Snapshot = {}
+
+    def look(self) -> Snapshot:
+        """Every open descriptor of this process, our own ones left out.
+
+        The same object as the last time if nothing has changed since.
+        """
+        if not self._is_as_before():
+            self._all = _list()
+            is_own = own.is_own
+            self._found = {
+                number: file
+                for number, file in self._all.items()
+                if not is_own(number, *file)
+            }
+        return self._found
+
+    def _is_as_before(self) -> bool:
+        """There are as many as before, and each is what it was.
+
+        Source: proc_pid_fd(5): since Linux 6.2 the size of the directory is their
+        number; before, and elsewhere, it is 0. A thread that waits in accept(2)
+        has a number reserved already: with one of those, it never fits.
+        """
+        if os.stat(_LISTING).st_size != len(self._all) or not self._all:
+            return False
+        fstat = os.fstat
+        try:
+            for number, (device, inode) in self._all.items():
+                now = fstat(number)
+                if now.st_ino != inode or now.st_dev != device:
+                    return False
+        except OSError:
+            return False
+        return True
+
+
+def _list() -> dict[int, tuple[int, int]]:
     found: dict[int, tuple[int, int]] = {}
-    fstat, is_own = os.fstat, own.is_own
+    fstat = os.fstat
     for name in os.listdir(_LISTING):
         number = int(name)
         try:
@@ -42,8 +83,7 @@ def look() -> Snapshot:
         except OSError:
             # The one that the listing itself was read by.
             continue
-        if not is_own(number, now.st_dev, now.st_ino):
-            found[number] = (now.st_dev, now.st_ino)
+        found[number] = (now.st_dev, now.st_ino)
     return found
 
 
@@ -53,7 +93,7 @@ def compare(before: Snapshot, after: Snapshot) -> list[int]:
     Standard streams that show what was open before are no news: pytest's
     capture turns them to a file of its own and back.
     """
-    if before == after:
+    if before is after or before == after:
         return []
     known = set(before.values())
     return sorted(
