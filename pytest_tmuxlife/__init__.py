@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.model import Leak
     from pytest_tmuxlife.terminal.client import TmuxReply
     from pytest_tmuxlife.terminal.command import CommandResult
+    from pytest_tmuxlife.terminal.exits import ExitStatus
     from pytest_tmuxlife.terminal.pane import Pane
     from pytest_tmuxlife.terminal.programs import BASH, DASH, Program
     from pytest_tmuxlife.terminal.screen import Screen
@@ -55,6 +56,7 @@ _HOMES = {
     "leaks.model": ("Leak",),
     "terminal.client": ("TmuxReply",),
     "terminal.command": ("CommandResult",),
+    "terminal.exits": ("ExitStatus",),
     "terminal.pane": ("Pane",),
     "terminal.programs": ("BASH", "DASH", "Program"),
     "terminal.screen": ("Screen",),
@@ -70,6 +72,7 @@ __all__ = [
     "CommandFailed",
     "CommandResult",
     "CommandTimeout",
+    "ExitStatus",
     "Leak",
     "LeakCheck",
     "LeakError",

@@ -83,13 +83,47 @@ class TerminalWatch:
             self._on = None
 
 
-def drain(fd: int) -> None:
-    """Take all events in."""
+class Writes:
+    """Tells whether anybody wrote to one terminal. A context manager.
+
+    On a descriptor of its own, for as long as it lasts: the shared one tells of
+    other terminals too.
+
+    Args:
+        terminal: Its path.
+    """
+
+    def __init__(self, terminal: str) -> None:
+        self._terminal = terminal
+        self._fd = -1
+
+    def __enter__(self) -> Writes:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        if self._fd >= 0:
+            own.claim(self._fd)
+            libc.inotify_add_watch(self._fd, os.fsencode(self._terminal), _IN_MODIFY)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd >= 0:
+            own.close(self._fd)
+            self._fd = -1
+
+    def have_come(self) -> bool:
+        """Somebody wrote since this was last asked."""
+        return self._fd >= 0 and drain(self._fd)
+
+
+def drain(fd: int) -> bool:
+    """Take all events in; False if there were none."""
+    found = False
     try:
         while os.read(fd, 65536):
-            continue
+            found = True
     except BlockingIOError:
-        return
+        return found
+    return found
 
 
 def close() -> None:

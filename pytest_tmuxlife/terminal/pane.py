@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from pytest_tmuxlife.containment import kernel, own
@@ -14,11 +14,12 @@ from pytest_tmuxlife.containment.processes import (
     process_info,
 )
 from pytest_tmuxlife.errors import PaneDied, TmuxLifeError
-from pytest_tmuxlife.terminal import keys, tty
+from pytest_tmuxlife.terminal import exits, keys, tty
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.command import CommandResult
 from pytest_tmuxlife.terminal.events import bytes_read
+from pytest_tmuxlife.terminal.exits import ExitStatus
 from pytest_tmuxlife.terminal.inotify import TerminalWatch
 from pytest_tmuxlife.terminal.programs import Launch
 from pytest_tmuxlife.terminal.runner import CommandRun
@@ -244,6 +245,61 @@ class Pane:
             PaneDied: The program ended.
         """
         self._waits.for_prompt(timeout)
+
+    def wait_for_any(
+        self,
+        patterns: Sequence[object],
+        timeout: float | None = None,
+        scope: Scope = "screen",
+    ) -> int:
+        """Wait until one of *patterns* shows, and return its index.
+
+        If several show, the one nearest to the beginning counts, and of those at
+        one place the first in the list, as in ``pexpect.spawn.expect``. Nothing is
+        consumed: the next wait looks at the same text until something is sent.
+
+        Args:
+            patterns: Texts as they are, compiled regular expressions,
+                ``pexpect.EOF`` for the end of the program or of the pane,
+                ``pexpect.TIMEOUT``.
+            timeout: Seconds; None for the default.
+            scope: As for `wait_for_text`. Errors too.
+        """
+        return self._waits.for_any(patterns, timeout, scope)
+
+    def wait_until_idle(self, quiet: float = 0.5, timeout: float | None = None) -> None:
+        """Wait until for *quiet* seconds nothing was printed, nor the screen changed.
+
+        A program that thinks for longer than that looks idle too: where it says
+        that it has finished, wait for that.
+
+        Raises:
+            WaitTimeout: It never was; shows the screen.
+            PaneDied: The program ended.
+        """
+        self._waits.until_idle(quiet, timeout)
+
+    def wait_for_exit(self, timeout: float | None = None) -> ExitStatus:
+        """Wait until its first process has ended, and return how.
+
+        What it has started may go on. Before Linux 6.15 the pane remains for as
+        long as this waits, if its option remain-on-exit says otherwise.
+
+        Raises:
+            WaitTimeout: It runs on; shows the screen.
+            TmuxLifeError: It ended before the call, and nobody knows how.
+
+        Source: linux/pidfd.h, PIDFD_GET_INFO; tmux(1), remain-on-exit.
+        """
+        return exits.wait_for_exit(self, timeout)
+
+    def wait_gone(self, timeout: float | None = None) -> None:
+        """Wait until tmux has no such pane any more, and its first process ended.
+
+        Raises:
+            WaitTimeout: One of them is still there; says which.
+        """
+        exits.wait_gone(self, timeout)
 
     def wait_until(
         self,

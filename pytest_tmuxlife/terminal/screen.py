@@ -15,7 +15,7 @@ _FORMAT = (
     "#{pane_dead} #{pane_in_mode} #{history_limit} #{alternate_on}"
 )
 # The second, when it goes between two commands of one call.
-_PANE_GONE = ("can't find", "no current target")
+_PANE_GONE = ("can't find", "no current target", "no such pane")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,17 @@ class Camera:
         )
         grid = self._look(["run-shell", "-C", "-t", self._pane, capture])
         return self.joined_screen() if row > grid.cursor_row else grid
+
+    def ask(self, *arguments: str, stdin: bytes = b"") -> str:
+        """What tmux prints for a command that concerns this pane.
+
+        Raises:
+            PaneDied: The pane is gone.
+            TmuxLifeError: tmux refused.
+        """
+        answer = self._client.call(arguments, stdin=stdin)
+        self.check(answer)
+        return answer.stdout.decode("utf-8", "backslashreplace")
 
     def _look(self, capture: Sequence[str]) -> Grid:
         answer = self._client.call(

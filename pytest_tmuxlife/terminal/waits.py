@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pytest_tmuxlife.clock import Deadline
@@ -15,10 +15,13 @@ from pytest_tmuxlife.errors import (
     WaitTimeout,
 )
 from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.choice import Choice
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import behind_prompt
 from pytest_tmuxlife.terminal.events import PaneEvents
+from pytest_tmuxlife.terminal.inotify import Writes
 from pytest_tmuxlife.terminal.screen import Grid
+from pytest_tmuxlife.terminal.timeouts import timed_out, unanswered
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.pane import Pane
@@ -43,19 +46,52 @@ class Waits:
             search, shown = re.compile(re.escape(pattern)), pattern
         else:
             search, shown = pattern, pattern.pattern
-        views = {
-            "screen": self._fresh_text,
-            "line": self._cursor_line,
-            "history": self._pane.history,
-        }
-        if scope not in views:
-            raise TmuxLifeError(
-                f"scope {scope!r} is none of {', '.join(views)}", scope=scope
-            )
-        view = views[scope]
+        view = self._view(scope)
         found = self.until(lambda: search.search(view()), timeout, f"text {shown!r}")
         self._pane.typist.settle(at_prompt=False)
         return found
+
+    def for_any(
+        self, patterns: Sequence[object], timeout: float | None, scope: Scope
+    ) -> int:
+        """See `Pane.wait_for_any`."""
+        choice = Choice(patterns)
+        view = self._view(scope)
+        what = f"any of {choice}"
+        try:
+            found = self.until(lambda: choice.first_in(view()), timeout, what)
+        except (PaneDied, ServerNotRunning) as error:
+            is_silent = isinstance(error, ServerNotRunning) and error.timeout > 0
+            if choice.at_end is None or is_silent:
+                raise
+            return choice.at_end
+        except WaitTimeout:
+            if choice.at_timeout is None:
+                raise
+            return choice.at_timeout
+        self._pane.typist.settle(at_prompt=False)
+        return found
+
+    def until_idle(self, quiet: float, timeout: float | None) -> None:
+        """See `Pane.wait_until_idle`."""
+        pane = self._pane
+        if not quiet > 0:
+            raise TmuxLifeError(f"quiet={quiet!r}: must be more than 0 seconds")
+        still = Deadline(quiet)
+        last: Grid | None = None
+
+        def look() -> bool | None:
+            nonlocal last, still
+            # In this order: what is written after the question is seen next time.
+            has_come = writes.have_come()
+            grid = pane.camera.screen()
+            if has_come or grid != last:
+                last, still = grid, Deadline(quiet)
+            return still.expired or None
+
+        what = f"quiet of {quiet:g} s"
+        with Writes(pane.terminal) as writes:
+            self.until(look, timeout, what, wake=lambda: still)
 
     def for_prompt(self, timeout: float | None) -> None:
         """See `Pane.wait_for_prompt`."""
@@ -71,21 +107,29 @@ class Waits:
         pane.typist.settle(at_prompt=True)
 
     def until(
-        self, look: Callable[[], _Found | None], timeout: float | None, what: str
+        self,
+        look: Callable[[], _Found | None],
+        timeout: float | None,
+        what: str,
+        wake: Callable[[], Deadline] | None = None,
     ) -> _Found:
-        """See `Pane.wait_until`."""
+        """See `Pane.wait_until`; looks at the deadline that *wake* gives too."""
         pane = self._pane
         deadline = Deadline(pane.timeout(timeout))
         with limited_by(deadline):
             try:
-                return self._look_until(look, deadline, what)
+                return self._look_until(look, deadline, what, wake)
             except ServerNotRunning as error:
                 if not (error.timeout and deadline.expired):
                     raise
-                raise self._unanswered(what, deadline, error) from None
+                raise unanswered(pane, what, deadline, error) from None
 
     def _look_until(
-        self, look: Callable[[], _Found | None], deadline: Deadline, what: str
+        self,
+        look: Callable[[], _Found | None],
+        deadline: Deadline,
+        what: str,
+        wake: Callable[[], Deadline] | None,
     ) -> _Found:
         pane = self._pane
         channel = pane.channel.fd if pane.channel is not None else -1
@@ -107,8 +151,11 @@ class Waits:
                 if ended and seen_by_tmux:
                     raise pane.died()
                 if deadline.expired:
-                    raise self._timed_out(what, deadline)
-                events.wait(deadline)
+                    raise timed_out(pane, what, deadline)
+                next_look = deadline
+                if wake is not None and wake().at < deadline.at:
+                    next_look = wake()
+                events.wait(next_look)
 
     def _end_is_seen(self) -> bool:
         """All that the ended program has printed has been read by tmux."""
@@ -117,41 +164,17 @@ class Waits:
         except (PaneDied, ServerNotRunning):
             return True
 
-    def _unanswered(
-        self, what: str, deadline: Deadline, error: ServerNotRunning
-    ) -> WaitTimeout:
-        pane = self._pane
-        return WaitTimeout(
-            f"no {what} on pane {pane.id} in {deadline.elapsed:.3g} s: {error} (is it "
-            f"stopped? its pid is {pane.server_pid})",
-            pane=pane.id,
-            pattern=what,
-            timeout=deadline.timeout,
-            screen=None,
-            cursor=(0, 0),
-        )
-
-    def _timed_out(self, what: str, deadline: Deadline) -> WaitTimeout:
-        pane = self._pane
-        screen = pane.screen()
-        row, column = screen.cursor
-        lines = [
-            f"no {what} on pane {pane.id} in {deadline.timeout:g} s "
-            f"({pane.program} alive, at row {row}, column {column}; foreground: "
-            f"{tty.foreground_name(pane.pid)})",
-            screen.describe(),
-        ]
-        if pane.typist.recent:
-            lines.append("  last sent:")
-            lines += [f"    {text!r}" for text in pane.typist.recent]
-        return WaitTimeout(
-            "\n".join(lines),
-            pane=pane.id,
-            pattern=what,
-            timeout=deadline.timeout,
-            screen=screen,
-            cursor=screen.cursor,
-        )
+    def _view(self, scope: Scope) -> Callable[[], str]:
+        views = {
+            "screen": self._fresh_text,
+            "line": self._cursor_line,
+            "history": self._pane.history,
+        }
+        if scope not in views:
+            raise TmuxLifeError(
+                f"scope {scope!r} is none of {', '.join(views)}", scope=scope
+            )
+        return views[scope]
 
     def _fresh_text(self) -> str:
         shell_prompt = self._pane.launch.shell_prompt
