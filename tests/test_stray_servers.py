@@ -30,7 +30,6 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inner:
 
 CASES = {
     "bare": ("def test_it(tmux_leaks): start()", ()),
-    "bare_without_fixture": ("def test_it(): start()", (FLAG,)),
     "beside_a_fixture": ("def test_it(tmux_server): start()", (FLAG,)),
     "by_name": (
         "def test_it(tmux_server, tmux_env): start('-L', 'other', env=tmux_env)",
@@ -151,14 +150,6 @@ def orphan():
 """
 
 
-def test_orphan_of_a_child_of_the_test_is_reported_and_ended(inner: Inner) -> None:
-    """The run's supervisor has adopted it."""
-    result = inner.run(SOURCE + ORPHAN + "def test_it(): orphan()\n", FLAG)
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["sleep * own Unix session (setsid)*"])
-    inner.assert_all_gone(1)
-
-
 def test_orphan_of_a_session_fixture_is_the_fixtures(inner: Inner) -> None:
     result = inner.run(
         SOURCE
@@ -178,32 +169,22 @@ def test_last(daemon): pass
     inner.assert_all_gone(1)
 
 
-CHILDREN = {
-    "popen": "child = subprocess.Popen(['sleep', '1000']); note(child.pid)",
-    "fork": (
-        "pid = os.fork()\n"
-        "    if pid == 0:\n"
-        "        os.execlp('sleep', 'sleep', '1000')\n"
-        "    note(pid)"
-    ),
-    "spawn": "note(os.posix_spawn('/bin/sleep', ['sleep', '1000'], os.environ))",
-}
-
-
-@pytest.mark.parametrize("how", CHILDREN)
-def test_child_that_still_runs_is_reported_and_ended(inner: Inner, how: str) -> None:
-    """With the line that started it; the Popen object learns its status."""
+def test_popen_object_learns_how_its_child_was_ended(inner: Inner) -> None:
     result = inner.run(
-        f"{SOURCE}\nKEPT = []\n\ndef test_it():\n    {CHILDREN[how]}\n"
-        "    KEPT.append(locals().get('child'))\n\n"
-        "def test_status():\n"
-        "    assert KEPT[0] is None or KEPT[0].wait() == -15\n",
+        SOURCE
+        + """
+KEPT = []
+
+def test_it():
+    KEPT.append(subprocess.Popen(["sleep", "1000"]))
+    note(KEPT[0].pid)
+
+def test_status():
+    assert KEPT[0].wait() == -15
+""",
         FLAG,
     )
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(
-        ["* still runs, a child of pytest, started in test_inner.py:* test_it()"]
-    )
     assert [one for one in inner.survivors if one.is_alive] == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from functools import partial
 from types import GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from pytest_tmuxlife.hooks.policy import level_of
 from pytest_tmuxlife.leaks.baseline import View
 from pytest_tmuxlife.leaks.claims import Claim, Ledger
 from pytest_tmuxlife.leaks.holdings import Held, describe_all, end_processes
-from pytest_tmuxlife.leaks.model import Finding, Level
+from pytest_tmuxlife.leaks.model import Finding, Leak, Level
 from pytest_tmuxlife.leaks.openings import Openings
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ class WholeRun:
         self._openings = Openings()
         self._openings.begin()
         self._supervisor = run_supervisor(config)
-        self._view = View(
-            orphans=tuple if self._supervisor is None else self._supervisor.orphans,
-            sockets=self._sockets,
+        self._orphans: Callable[[], Collection[int]] = (
+            tuple if self._supervisor is None else self._supervisor.orphans
         )
+        self._view = View(orphans=self._orphans, sockets=self._sockets)
         self._ledger = Ledger(self._openings, self._settings.leak_grace, self._view)
         output.before_end.append(self._end_run)
         self._claims: dict[object, Claim] = {}
@@ -104,8 +104,11 @@ class WholeRun:
             return
         held = self._ledger.end_test(partial(_kept_by_pytest, item))
         if held:
-            item.stash[OWN_LEAKS_KEY] = describe_all(held, self._root)
+            item.stash[OWN_LEAKS_KEY] = self._described(held)
             self._to_end += held
+
+    def _described(self, held: list[Held]) -> list[Leak]:
+        return describe_all(held, self._root, self._orphans())
 
     def _end_processes(self) -> None:
         left, self._to_end = self._to_end, []
@@ -165,7 +168,7 @@ class WholeRun:
                 Finding(
                     finding.owner,
                     finding.scope,
-                    leaks=describe_all(held, self._root),
+                    leaks=self._described(held),
                     level=_as_level(level),
                 )
             )

@@ -193,6 +193,17 @@ def signals_ignored(evidence: Evidence) -> str:
     return "ignores " + " and ".join(names) if names else ""
 
 
+def has_cleared_its_environment(evidence: Evidence) -> bool:
+    """It has no mark, though whoever started it had.
+
+    A fork of this process without exec shows what this one was started with:
+    the mark was set later.
+    """
+    if evidence.environment is None or MARK in evidence.environment:
+        return False
+    return evidence.environment != _environment(os.getpid())
+
+
 def why_escaped(evidence: Evidence, scene: Scene) -> list[str]:
     """Every reason that holds for this survivor, the telling ones first."""
     process = evidence.process
@@ -214,7 +225,7 @@ def why_escaped(evidence: Evidence, scene: Scene) -> list[str]:
     if not evidence.is_own_namespace:
         reasons.append("in a PID namespace of its own")
     reasons += _escapes_from_hangup(evidence, scene)
-    if evidence.environment is not None and MARK not in evidence.environment:
+    if has_cleared_its_environment(evidence):
         reasons.append("cleared its environment")
     return reasons or ["no reason found: SIGHUP would end it, and it is still there"]
 

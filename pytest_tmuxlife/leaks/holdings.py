@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_tmuxlife.containment import listeners, procfs
@@ -18,6 +19,7 @@ from pytest_tmuxlife.leaks.sight import Sight
 from pytest_tmuxlife.leaks.survivors import describe
 
 _OF_THIS_PROCESS = ("baseline",)
+_END_THE_ORPHAN = "keep its pid, and end it by that before the test ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,28 @@ class Held:
     openings: Sequence[Opening] = ()
 
 
-def describe_all(accused: Iterable[Held], root: str) -> list[Leak]:
+def describe_all(
+    accused: Iterable[Held], root: str, adopted: Collection[int] = ()
+) -> list[Leak]:
     """A `Leak` for each, and for each process below one that is accused.
 
     Args:
         accused: What is left.
         root: Directory that places are shown relative to.
+        adopted: Pids of orphans whose parent is the run's supervisor.
     """
     leaks: list[Leak] = []
     for held in accused:
         leaks += _DESCRIBED[held.thing.sort](held, root)
-    return leaks
+    return [_with_lineage(leak, adopted) for leak in leaks]
+
+
+def _with_lineage(leak: Leak, adopted: Collection[int]) -> Leak:
+    """A server that was found by its socket is an orphan besides."""
+    if leak.process is None or leak.process.pid not in adopted:
+        return leak
+    others = (layer for layer in leak.seen_by if layer != "lineage")
+    return replace(leak, seen_by=("lineage", *others))
 
 
 def _descriptor(held: Held, root: str) -> list[Leak]:
@@ -72,7 +85,11 @@ def _process(held: Held, root: str) -> list[Leak]:
     if not found or found[0].process is None:
         return []
     first, top = found[0], found[0].process
-    if held.thing.sort == "process" and not top.is_zombie:
+    if held.thing.sort == "orphan":
+        first = replace(first, advice=_END_THE_ORPHAN)
+        if top.sid == os.getsid(0):
+            first = replace(first, why="orphan: what started it has exited")
+    elif not top.is_zombie:
         first = replace(
             first,
             why="still runs, a child of pytest",

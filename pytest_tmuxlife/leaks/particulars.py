@@ -9,7 +9,12 @@ from pytest_tmuxlife.leaks.model import Descriptor, Leak
 
 _COMMAND_SHOWN = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_VERBS = {"descriptor": "opened", "process": "started", "tmux server": "started"}
+_VERBS = {
+    "descriptor": "opened",
+    "process": "started",
+    "zombie": "started",
+    "tmux server": "started",
+}
 
 
 def _escaped(match: re.Match[str]) -> str:

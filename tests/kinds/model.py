@@ -87,3 +87,57 @@ class Twin(Row):
     runs: tuple[str, ...] = ()
     stop: str = ""
     interrupt: bool = False
+
+
+@dataclass(frozen=True)
+class Left:
+    """One thing that a test has left in the pytest process.
+
+    Attributes:
+        name: What the report calls it, a pattern of fnmatch in which ``N``
+            stands for each number and ``$TMP`` for the test's tmp_path.
+        why: What the report says of it.
+        seen_by: The layers that find it.
+        has_place: The report has the line that made it.
+    """
+
+    name: str
+    why: str
+    seen_by: tuple[str, ...]
+    has_place: bool
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A way in which a test leaves something in the pytest process.
+
+    Attributes:
+        name: What the row is called.
+        opens: The body of a test, with what ``programs/leaving.py`` has.
+        closes: What undoes it, as the twin does in the end.
+        left: What is there without that, in any order.
+        outlives_pytest: It does not go with the process, nor is it ended.
+    """
+
+    name: str
+    opens: str
+    closes: str
+    left: tuple[Left, ...]
+    outlives_pytest: bool = False
+
+
+@dataclass(frozen=True)
+class Passing:
+    """The like of a holding that goes by itself, or is no test's.
+
+    Attributes:
+        name: What the row is called.
+        body: Of the test.
+        fixtures: Their names, as its arguments.
+        before: What stands before the test.
+    """
+
+    name: str
+    body: str
+    fixtures: str = "tmp_path"
+    before: str = ""
