@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.errors import (
         CommandFailed,
         CommandTimeout,
+        ExpectationFailed,
         LeakError,
         PaneDied,
         PaneNotReady,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.client import TmuxReply
     from pytest_tmuxlife.terminal.command import CommandResult
     from pytest_tmuxlife.terminal.exits import ExitStatus
+    from pytest_tmuxlife.terminal.expectation import Expectation, expect
     from pytest_tmuxlife.terminal.pane import Pane
     from pytest_tmuxlife.terminal.programs import BASH, DASH, Program
     from pytest_tmuxlife.terminal.screen import Screen
@@ -41,6 +43,7 @@ _HOMES = {
     "errors": (
         "CommandFailed",
         "CommandTimeout",
+        "ExpectationFailed",
         "LeakError",
         "PaneDied",
         "PaneNotReady",
@@ -57,6 +60,7 @@ _HOMES = {
     "terminal.client": ("TmuxReply",),
     "terminal.command": ("CommandResult",),
     "terminal.exits": ("ExitStatus",),
+    "terminal.expectation": ("Expectation", "expect"),
     "terminal.pane": ("Pane",),
     "terminal.programs": ("BASH", "DASH", "Program"),
     "terminal.screen": ("Screen",),
@@ -73,6 +77,8 @@ __all__ = [
     "CommandResult",
     "CommandTimeout",
     "ExitStatus",
+    "Expectation",
+    "ExpectationFailed",
     "Leak",
     "LeakCheck",
     "LeakError",
@@ -93,6 +99,7 @@ __all__ = [
     "TmuxNotFound",
     "TmuxReply",
     "WaitTimeout",
+    "expect",
 ]
 
 

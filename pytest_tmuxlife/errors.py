@@ -102,6 +102,19 @@ class WaitTimeout(TmuxLifeError):
     cursor: tuple[int, int]
 
 
+class ExpectationFailed(TmuxLifeError, AssertionError):
+    """What was asserted of a pane did not become true.
+
+    Fields: ``pane``, ``expected`` (as ``to show 'ready'``), ``timeout`` (seconds),
+    ``screen`` (a `Screen`, or None if there is none any more).
+    """
+
+    pane: str
+    expected: str
+    timeout: float
+    screen: Screen | None
+
+
 class CommandTimeout(TmuxLifeError):
     """A command did not end within its limit.
 

@@ -157,7 +157,9 @@ def test_reference_has_every_public_name() -> None:
         if getattr(pytest_tmuxlife, name).__module__ == "pytest_tmuxlife.errors"
     }
     listed = set(
-        re.findall(r"^\.\. (?:autoclass|py:data):: (\w+)$", text, re.MULTILINE)
+        re.findall(
+            r"^\.\. (?:auto(?:class|function)|py:data):: (\w+)$", text, re.MULTILINE
+        )
     )
     assert ".. automodule:: pytest_tmuxlife.errors" in text
     assert listed | errors == set(pytest_tmuxlife.__all__)

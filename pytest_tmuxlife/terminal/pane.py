@@ -40,6 +40,7 @@ class Pane:
         program: Name of the program that was started in it.
         server_pid: Of the tmux server.
         watch: Of its terminal, for waits.
+        waits: What the waits below are made of.
         timeout_scale: Multiplies every time limit.
         clean_since: What `server_has_read` gave when its prompt was last seen
             with nothing behind it.
@@ -73,7 +74,7 @@ class Pane:
         self.clean_since = b""
         self.channel = channel
         self.typist = Typist(client, id, terminal, self.camera)
-        self._waits = Waits(self)
+        self.waits = Waits(self)
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "alive"
@@ -234,7 +235,7 @@ class Pane:
             WaitTimeout: It did not come; shows the screen.
             PaneDied: The program ended before it came.
         """
-        return self._waits.for_text(pattern, timeout, scope)
+        return self.waits.for_text(pattern, timeout, scope)
 
     def wait_for_prompt(self, timeout: float | None = None) -> None:
         """Wait until the program shows its prompt and reads from it.
@@ -244,7 +245,7 @@ class Pane:
             WaitTimeout: It did not come back; shows the screen.
             PaneDied: The program ended.
         """
-        self._waits.for_prompt(timeout)
+        self.waits.for_prompt(timeout)
 
     def wait_for_any(
         self,
@@ -265,7 +266,7 @@ class Pane:
             timeout: Seconds; None for the default.
             scope: As for `wait_for_text`. Errors too.
         """
-        return self._waits.for_any(patterns, timeout, scope)
+        return self.waits.for_any(patterns, timeout, scope)
 
     def wait_until_idle(self, quiet: float = 0.5, timeout: float | None = None) -> None:
         """Wait until for *quiet* seconds nothing was printed, nor the screen changed.
@@ -277,7 +278,7 @@ class Pane:
             WaitTimeout: It never was; shows the screen.
             PaneDied: The program ended.
         """
-        self._waits.until_idle(quiet, timeout)
+        self.waits.until_idle(quiet, timeout)
 
     def wait_for_exit(self, timeout: float | None = None) -> ExitStatus:
         """Wait until its first process has ended, and return how.
@@ -313,7 +314,7 @@ class Pane:
             WaitTimeout: It gave None until the end; *what* names it.
             PaneDied: The program ended, and a last look gave None too.
         """
-        return self._waits.until(look, timeout, what)
+        return self.waits.until(look, timeout, what)
 
     # -- the prompt --------------------------------------------------------
 
@@ -331,7 +332,7 @@ class Pane:
         Raises:
             PaneDied: The pane is gone.
         """
-        return self._waits.is_at_prompt()
+        return self.waits.is_at_prompt()
 
     def server_has_read(self) -> bytes:
         """Changes when the tmux server has read output of any pane."""

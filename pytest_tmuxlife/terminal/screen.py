@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pytest_tmuxlife.errors import PaneDied, TmuxLifeError
 from pytest_tmuxlife.terminal.client import Client
@@ -114,6 +114,18 @@ def parse(output: str) -> Grid:
     )
 
 
+def _beginnings(lines: Sequence[str], rows: Sequence[str]) -> Iterator[int]:
+    """The row in which each of the joined lines begins."""
+    row = 0
+    for line in lines:
+        yield row
+        length = len(rows[row]) if row < len(rows) else 0
+        row += 1
+        while length < len(line) and row < len(rows):
+            length += len(rows[row])
+            row += 1
+
+
 class Camera:
     """Takes looks at one pane.
 
@@ -135,6 +147,14 @@ class Camera:
     def joined_screen(self) -> Grid:
         """The visible rows, wrapped lines joined, trailing blanks kept."""
         return self._look(["capture-pane", "-p", "-J", "-t", self._pane])
+
+    def visible(self) -> tuple[Grid, list[int]]:
+        """The visible rows, wrapped lines joined, and in which row each begins."""
+        rows = ["capture-pane", "-p", "-N", "-t", self._pane]
+        joined = ["capture-pane", "-p", "-J", "-t", self._pane]
+        grid = self._look([*rows, ";", *joined])
+        rows, lines = grid.lines[: grid.rows], grid.lines[grid.rows :]
+        return replace(grid, lines=lines), list(_beginnings(lines, rows))
 
     def everything(self) -> Grid:
         """The history and the visible rows, wrapped lines joined."""

@@ -160,3 +160,21 @@ class Typist:
             lines = self._camera.joined_screen().lines
         known = self._ever_sent.keys()
         return EchoFilter(sent, known, prompt, grid.columns).output(lines)
+
+    def visible_lines(self, prompt: re.Pattern[str] | None) -> list[str]:
+        """What the screen shows, without the echo of the last send."""
+        grid, begins = self._camera.visible()
+        sent = self.sent
+        if sent is None:
+            return grid.lines
+        known = self._ever_sent.keys()
+        is_other_screen = grid.is_alternate != sent.on_alternate
+        is_cut = sent.row > grid.cursor_row or grid.history < sent.history
+        row = sent.row - grid.history
+        if is_other_screen or is_cut or row < 0:
+            # Its row is no guide: only what stands behind a prompt is known.
+            sent = Sent(sent.lines, 0, 0, grid.history, is_echoed=row >= 0)
+            return EchoFilter(sent, known, prompt, grid.columns).output(grid.lines)
+        above = sum(begin < row for begin in begins)
+        fresh = EchoFilter(sent, known, prompt, grid.columns).output(grid.lines[above:])
+        return [*grid.lines[:above], *fresh]

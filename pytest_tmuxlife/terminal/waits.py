@@ -32,6 +32,21 @@ _Found = TypeVar("_Found")
 _ENDING = 0.5
 
 
+def compiled(pattern: object) -> tuple[re.Pattern[str], str]:
+    """What to search for, and how to show it.
+
+    Raises:
+        TmuxLifeError: It is neither text nor a compiled pattern of text.
+    """
+    if isinstance(pattern, str):
+        return re.compile(re.escape(pattern)), pattern
+    if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
+        return pattern, pattern.pattern
+    raise TmuxLifeError(
+        f"pattern {pattern!r}: expected text or a compiled pattern of text"
+    )
+
+
 class Waits:
     """The waits of one pane."""
 
@@ -42,10 +57,7 @@ class Waits:
         self, pattern: str | re.Pattern[str], timeout: float | None, scope: Scope
     ) -> re.Match[str]:
         """See `Pane.wait_for_text`."""
-        if isinstance(pattern, str):
-            search, shown = re.compile(re.escape(pattern)), pattern
-        else:
-            search, shown = pattern, pattern.pattern
+        search, shown = compiled(pattern)
         view = self._view(scope)
         found = self.until(lambda: search.search(view()), timeout, f"text {shown!r}")
         self._pane.typist.settle(at_prompt=False)
@@ -180,6 +192,12 @@ class Waits:
         shell_prompt = self._pane.launch.shell_prompt
         pattern = shell_prompt.pattern if shell_prompt else None
         return "\n".join(self._pane.typist.fresh_lines(pattern))
+
+    def visible_text(self) -> str:
+        """What the screen shows, without the echo of the last send."""
+        shell_prompt = self._pane.launch.shell_prompt
+        pattern = shell_prompt.pattern if shell_prompt else None
+        return "\n".join(self._pane.typist.visible_lines(pattern))
 
     def _cursor_line(self) -> str:
         return self._pane.camera.screen().cursor_line
