@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from bench import check, cost, machine, start, talk
+from bench import check, cost, machine, start, talk, whole
 from bench.table import Section, render
 
 _CROWDS = (0, 500, 3000)
@@ -36,6 +36,8 @@ def _sections(n: int, quick: bool) -> dict[str, Callable[[], Section]]:
         "run": lambda: talk.measure_run(n),
         "lines": lambda: talk.measure_lines(few),
         "check": lambda: check.measure(n // 2 + 1, crowds),
+        "whole": lambda: whole.measure(200 if quick else 1000, (0, crowds[-1])),
+        "held": lambda: whole.measure_memory(1000 if quick else 10_000),
         "memory": cost.measure_memory,
         "cpu": lambda: cost.measure_cpu(1.0 if quick else 5.0),
     }

@@ -198,7 +198,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A rerun of a test starts without survivors of the attempt before."""
-    _finish_all(item.session)
+    harness = item.config.stash.get(HARNESS_KEY, None)
+    if harness is not None:
+        harness.finish_all()
 
 
 def _finish_all(session: pytest.Session) -> None:

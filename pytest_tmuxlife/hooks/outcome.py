@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 # On the report, so that it travels from an xdist worker to the controller.
 _RECORD = "tmuxlife_record"
-_RAN_KEY: pytest.StashKey[bool] = pytest.StashKey()
 # On an item: what it left in the pytest process.
 OWN_LEAKS_KEY: pytest.StashKey[list[Leak]] = pytest.StashKey()
 
@@ -53,6 +52,7 @@ class Outcome:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._has_passed = False
         self.unlogged: list[pytest.TestReport] = []
 
     @pytest.hookimpl(wrapper=True)
@@ -68,7 +68,7 @@ class Outcome:
                 # Where in our fixtures it was noticed is nobody's concern.
                 report.longrepr = call.excinfo.getrepr(style="value")
         if call.when != "teardown":
-            item.stash[_RAN_KEY] = call.when == "call" and report.passed
+            self._has_passed = call.when == "call" and report.passed
         else:
             self._report_finding(item, call, report)
         return report
@@ -83,9 +83,11 @@ class Outcome:
         level = level_of(item)
         if keeper is None and level == "off":
             return
-        ran = item.stash.get(_RAN_KEY, False) and call.excinfo is None
+        ran = self._has_passed and call.excinfo is None
         finding = finding_of(keeper, item, expected=ran)
-        item.stash[OWN_LEAKS_KEY] = []
+        if OWN_LEAKS_KEY in item.stash:
+            # Said now; a rerun of the test begins without them.
+            del item.stash[OWN_LEAKS_KEY]
         if finding is not None and level != "off":
             _attach(report, call, finding)
             if finding.all_leaks:

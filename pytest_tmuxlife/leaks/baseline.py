@@ -169,6 +169,8 @@ def appeared(before: Look, after: Look, made: Iterable[str] = ()) -> list[Thing]
         made: Paths below /dev/shm that this process opened in between: only
             of those it is known that they are not a stranger's.
     """
+    if before == after:
+        return []
     found = [
         Thing("descriptor", number, after.files[number])
         for number in descriptors.compare(before.files, after.files)
