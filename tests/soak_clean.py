@@ -2,7 +2,9 @@
 
 After each chunk of tests every worker notes what it, its reaper and its
 supervisors hold; compared with the first chunk nothing may have grown beyond
-the bounds below. Run by ``python tests/soak.py --clean 10000``.
+the bounds below. pytest keeps the items and reports of all its tests, so the
+memory of a worker is compared with that of a run without the plugin. Run by
+``python tests/soak.py --clean 10000``.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ BOUNDS = {
     "sockets of the run": 1,
     "files of the run": 4,
 }
-# pytest itself keeps 4 kB for each test: its item, and the reports.
-PER_TEST = {"worker PSS kB": 6}
+# What a test may cost beyond what pytest keeps of it.
+PER_TEST_KB = 1.0
 
 _TESTS = """
 import pytest
@@ -38,6 +40,35 @@ import pytest
 @pytest.mark.parametrize("number", range({count}))
 def test_clean(tmux_pane, number):
     assert tmux_pane.run(f"echo {{number}}").output == f"{{number}}\\n"
+"""
+# As many fixtures: pytest keeps more for each test that has some.
+_PLAIN_TESTS = """
+import pytest
+
+
+@pytest.fixture
+def tmux_options(tmp_path):
+    return {{}}
+
+
+@pytest.fixture
+def server(tmux_options):
+    yield
+
+
+@pytest.fixture
+def session(server):
+    yield
+
+
+@pytest.fixture
+def pane(session):
+    yield
+
+
+@pytest.mark.parametrize("number", range({count}))
+def test_clean(pane, number):
+    assert True
 """
 _INI = """
 [pytest]
@@ -49,9 +80,6 @@ import json
 import os
 
 import pytest
-
-from pytest_tmuxlife.containment import procfs
-from pytest_tmuxlife.fixtures import HARNESS_KEY
 
 CHUNK = {chunk}
 done = 0
@@ -66,9 +94,14 @@ def memory(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
-def sample(harness):
+def sample(config):
     gc.collect()
-    reaper = harness.reaper
+    if not config.pluginmanager.has_plugin("tmuxlife"):
+        return {{"worker PSS kB": memory(os.getpid())}}
+    from pytest_tmuxlife.containment import procfs
+    from pytest_tmuxlife.fixtures import HARNESS_KEY
+
+    reaper = config.stash[HARNESS_KEY].reaper
     supervisors = procfs.children(reaper.pid)
     with open("/proc/net/unix") as file:
         sockets = sum(reaper.run_directory in line for line in file)
@@ -94,7 +127,7 @@ def pytest_runtest_protocol(item):
     result = yield
     done += 1
     if done % CHUNK == 0:
-        record = sample(item.config.stash[HARNESS_KEY])
+        record = sample(item.config)
         name = os.environ["PYTEST_XDIST_WORKER"]
         with open(f"{{name}}.samples", "a") as file:
             file.write(json.dumps({{"tests": done, **record}}) + "\\n")
@@ -104,53 +137,77 @@ def pytest_runtest_protocol(item):
 
 def clean_case(count: int, chunk: int, say: Callable[[str], None]) -> str:
     """Run *count* tests; the error, or nothing if there is none."""
+    try:
+        plain = _run(_PLAIN_TESTS.format(count=count), chunk, "-p", "no:tmuxlife")
+        checked = _run(_TESTS.format(count=count), chunk, "--tmux-leak-check")
+    except AssertionError as error:
+        return str(error)
+    kept = max(map(_kept_per_test, plain.values()))
+    say(f"without the plugin a worker grows by {kept:.2f} kB a test")
+    problems = []
+    for worker, samples in checked.items():
+        say(f"\n{worker}, a sample after each {chunk} tests of it:")
+        for line in _table(samples, kept):
+            say(line)
+        problems += [f"{worker}: {line}" for line in _grown(samples, kept)]
+    return "\n".join(problems)
+
+
+def _run(tests: str, chunk: int, *options: str) -> dict[str, list[dict[str, int]]]:
+    """The samples of each worker.
+
+    Raises:
+        AssertionError: A test failed, or there were too few for a chunk.
+    """
     with tempfile.TemporaryDirectory(prefix="soak-clean-") as name:
         where = Path(name)
-        (where / "test_inner.py").write_text(_TESTS.format(count=count))
+        (where / "test_inner.py").write_text(tests)
         (where / "conftest.py").write_text(_CONFTEST.format(chunk=chunk))
         (where / "pytest.ini").write_text(_INI)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         done = subprocess.run(
             # pytest removes what other runs on the machine have in its own directory.
-            [*command, f"-n{WORKERS}", f"--basetemp={name}/tmp", "--tmux-leak-check"],
+            [*command, f"-n{WORKERS}", f"--basetemp={name}/tmp", *options],
             cwd=where,
             capture_output=True,
             text=True,
             check=False,
         )
-        for line in done.stdout.splitlines()[-1:]:
-            say(line)
-        if done.returncode != 0:
-            return done.stdout[-8000:] + done.stderr[-2000:]
-        problems = []
-        for file in sorted(where.glob("*.samples")):
-            samples = [json.loads(line) for line in file.read_text().splitlines()]
-            say(f"\n{file.stem}, a sample after each {chunk} tests of it:")
-            for line in _table(samples):
-                say(line)
-            problems += [f"{file.stem}: {line}" for line in _grown(samples)]
-        if not list(where.glob("*.samples")):
-            return "no worker came to the end of a chunk: use a smaller one"
-        return "\n".join(problems)
+        assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+        found = {
+            file.stem: [json.loads(line) for line in file.read_text().splitlines()]
+            for file in sorted(where.glob("*.samples"))
+        }
+    assert len(found) == WORKERS, (
+        "a worker came to the end of no chunk: take more tests"
+    )
+    assert all(len(samples) > 1 for samples in found.values()), "one chunk only"
+    return found
 
 
-def _bound(name: str, samples: list[dict[str, int]]) -> int:
+def _kept_per_test(samples: list[dict[str, int]]) -> float:
+    first, last = samples[0], samples[-1]
+    grown = last["worker PSS kB"] - first["worker PSS kB"]
+    return grown / (last["tests"] - first["tests"])
+
+
+def _bound(name: str, samples: list[dict[str, int]], kept: float) -> int:
+    if name != "worker PSS kB":
+        return BOUNDS[name]
     since = samples[-1]["tests"] - samples[0]["tests"]
-    return BOUNDS[name] + PER_TEST.get(name, 0) * since
+    return BOUNDS[name] + round((kept + PER_TEST_KB) * since)
 
 
-def _table(samples: list[dict[str, int]]) -> Iterator[str]:
+def _table(samples: list[dict[str, int]], kept: float) -> Iterator[str]:
     width = max(map(len, BOUNDS))
     yield f"{'after tests':<{width}}" + "".join(f"{s['tests']:>8}" for s in samples)
     for name in BOUNDS:
         figures = "".join(f"{sample[name]:>8}" for sample in samples)
-        yield f"{name:<{width}}{figures}   at most +{_bound(name, samples)}"
+        yield f"{name:<{width}}{figures}   at most +{_bound(name, samples, kept)}"
 
 
-def _grown(samples: list[dict[str, int]]) -> Iterator[str]:
-    if len(samples) == 1:
-        yield "one chunk only: nothing to compare"
+def _grown(samples: list[dict[str, int]], kept: float) -> Iterator[str]:
     for name in BOUNDS:
         first, last = samples[0][name], samples[-1][name]
-        if last > first + _bound(name, samples):
+        if last > first + _bound(name, samples, kept):
             yield f"{name} grew from {first} to {last} in {samples[-1]['tests']} tests"
