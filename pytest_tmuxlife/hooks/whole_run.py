@@ -23,9 +23,10 @@ from pytest_tmuxlife.fixtures import (
 from pytest_tmuxlife.hooks.outcome import OWN_LEAKS_KEY
 from pytest_tmuxlife.hooks.outermost import run_supervisor
 from pytest_tmuxlife.hooks.policy import level_of
+from pytest_tmuxlife.leaks.attribution import Claim
 from pytest_tmuxlife.leaks.baseline import View
-from pytest_tmuxlife.leaks.claims import Claim, Ledger
 from pytest_tmuxlife.leaks.holdings import Held, describe_all, end_processes
+from pytest_tmuxlife.leaks.ledger import Ledger
 from pytest_tmuxlife.leaks.model import Finding, Leak, Level
 from pytest_tmuxlife.leaks.openings import Openings
 

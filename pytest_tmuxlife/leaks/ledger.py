@@ -8,39 +8,22 @@ from __future__ import annotations
 import gc
 import select
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.clock import Deadline, backoff
-from pytest_tmuxlife.leaks import descriptors
+from pytest_tmuxlife.leaks.attribution import (
+    Claim,
+    find_openings,
+    holder_of,
+    is_of_older_thread,
+    thread_starts,
+)
 from pytest_tmuxlife.leaks.baseline import Look, Thing, View, appeared
 from pytest_tmuxlife.leaks.exemptions import exemption_for
 from pytest_tmuxlife.leaks.holdings import Held
 from pytest_tmuxlife.leaks.openings import Opening, Openings
 from pytest_tmuxlife.leaks.reach import Reach, reach
-
-_TICK = 0.01
-
-
-@dataclass(slots=True, eq=False)
-class Claim:
-    """What one fixture of wider scope answers for, until it has ended.
-
-    Attributes:
-        owner: Its name, scope and place.
-        roots: What it holds, as objects; asked when something is accused.
-        held: By thing, where it may have come from.
-        starts: Of the threads that it has started.
-    """
-
-    owner: str
-    roots: Callable[[], Iterable[object]] = tuple
-    held: dict[Thing, Held] = field(default_factory=dict)
-    starts: set[Opening] = field(default_factory=set)
-
-    def reach(self) -> Reach:
-        """What its objects hold now."""
-        return reach(self.roots())
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +65,7 @@ class Ledger:
         for held in self._since(self._last, now):
             self._put_to_run(held)
         self.openings.forget()
-        self._spans = [Span(now, self._thread_starts())]
+        self._spans = [Span(now, thread_starts(self.openings))]
 
     def end_test(self, kept: Callable[[], Iterable[object]] = tuple) -> list[Held]:
         """What the test has left; empty for a clean one.
@@ -109,10 +92,6 @@ class Ledger:
             select.select([], [], [], min(pause, deadline.remaining))
         self._settled.update(held.thing for held in accused)
         return accused
-
-    def _thread_starts(self) -> set[Opening]:
-        threads = self.openings.threads
-        return set(threads.values()) if threads else set()
 
     def ask_again(self, kept: Iterable[object]) -> list[Held]:
         """What the runner has let go of since `end_test`, and is still there.
@@ -153,17 +132,17 @@ class Ledger:
         reaches: list[tuple[Claim, Reach]] | None = None
         by_runner: Reach | None = None
         for thing in self._news(span, now):
-            held = self._held(thing)
+            held = find_openings(thing, self.openings)
             if exemption_for(thing, held.openings) is not None:
                 self._settled.add(thing)
                 continue
             if reaches is None or by_runner is None:
                 reaches = [(claim, claim.reach()) for claim in self._living]
                 by_runner = reach(kept())
-            claim = self._claim_for(held, reaches)
+            claim = holder_of(held, self.openings, reaches)
             if claim is not None:
                 claim.held[thing] = held
-            elif self._is_of_older_thread(held, span):
+            elif is_of_older_thread(held, self.openings, span.threads):
                 self._put_to_run(held)
             elif thing.sort == "descriptor" and thing.number in by_runner.descriptors:
                 deferred.append(held)
@@ -171,47 +150,6 @@ class Ledger:
                 accused.append(held)
         self._deferred = deferred
         return accused
-
-    def _held(self, thing: Thing) -> Held:
-        if thing.sort == "descriptor":
-            file = descriptors.describe(thing.number)
-            found = self.openings.of_descriptor(file) if file else []
-        elif thing.sort == "process":
-            found = self.openings.of_process(thing.number, thing.identity[0] * _TICK)
-        elif thing.sort == "shared memory":
-            found = [self.openings.segments[thing.path]]
-        else:
-            found = []
-        return Held(thing, tuple(found))
-
-    def _claim_for(
-        self, held: Held, reaches: Iterable[tuple[Claim, Reach]]
-    ) -> Claim | None:
-        """The living fixture whose object, or thread, this is."""
-        thing = held.thing
-        thread = _thread_of(held.openings)
-        start = self._start_of_thread(held)
-        for claim, found in reaches:
-            numbers = found.pids if thing.sort == "process" else found.descriptors
-            if thing.sort in ("process", "descriptor") and thing.number in numbers:
-                return claim
-            if (thread is not None and thread in found.threads) or (
-                start is not None and start in claim.starts
-            ):
-                return claim
-        return None
-
-    def _start_of_thread(self, held: Held) -> Opening | None:
-        starts = (self.openings.starts.get(one) for one in held.openings)
-        return next((start for start in starts if start is not None), None)
-
-    def _is_of_older_thread(self, held: Held, span: Span) -> bool:
-        """A thread opened it that was started before the test began."""
-        started = self.openings.starts
-        return any(
-            one in started and (started[one] is None or started[one] in span.threads)
-            for one in held.openings
-        )
 
     def _put_to_run(self, held: Held) -> None:
         if held.thing not in self._settled:
@@ -221,7 +159,7 @@ class Ledger:
         """What appeared in between for nobody, exempted things left out."""
         found = []
         for thing in appeared(before, now, list(self.openings.segments)):
-            held = self._held(thing)
+            held = find_openings(thing, self.openings)
             if exemption_for(thing, held.openings) is None:
                 found.append(held)
             else:
@@ -232,7 +170,7 @@ class Ledger:
 
     def begin_fixture(self) -> None:
         """From now on, what appears belongs to a fixture; they nest."""
-        self._spans.append(Span(self._view.look(), self._thread_starts()))
+        self._spans.append(Span(self._view.look(), thread_starts(self.openings)))
 
     def end_fixture(self, claim: Claim) -> None:
         """What has appeared since the matching begin is the claim's.
@@ -242,13 +180,13 @@ class Ledger:
         span = self._spans.pop()
         now = self._view.look()
         for thing in self._news(span, now):
-            held = self._held(thing)
+            held = find_openings(thing, self.openings)
             claim.held[thing] = held
             span.claimed.add(thing)
             if exemption_for(thing, held.openings) is not None:
                 del claim.held[thing]
                 self._settled.add(thing)
-        claim.starts |= self._thread_starts() - span.threads
+        claim.starts |= thread_starts(self.openings) - span.threads
         for outer in self._spans:
             outer.claimed |= span.claimed
         if claim not in self._living:
@@ -266,8 +204,8 @@ class Ledger:
         news = self._news(test, now)
         found = [(claim, claim.reach())] if news else []
         for thing in news:
-            held = self._held(thing)
-            if self._claim_for(held, found) is not None:
+            held = find_openings(thing, self.openings)
+            if holder_of(held, self.openings, found) is not None:
                 claim.held[thing] = held
                 test.claimed.add(thing)
 
@@ -294,7 +232,7 @@ class Ledger:
             accused = []
             for thing in self._outlasting(claim.held):
                 held = claim.held[thing]
-                heir = self._claim_for(held, reaches)
+                heir = holder_of(held, self.openings, reaches)
                 if heir is not None:
                     heir.held[thing] = held
                 else:
@@ -332,10 +270,3 @@ def _may_go(things: Iterable[Thing]) -> bool:
         or threading.active_count() > 1
         for thing in things
     )
-
-
-def _thread_of(openings: Sequence[Opening]) -> threading.Thread | None:
-    for one in openings:
-        if one.thread is not None:
-            return one.thread()
-    return None
