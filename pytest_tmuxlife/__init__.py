@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.command import CommandResult
     from pytest_tmuxlife.terminal.exits import ExitStatus
     from pytest_tmuxlife.terminal.expectation import Expectation, expect
+    from pytest_tmuxlife.terminal.health import Health
     from pytest_tmuxlife.terminal.pane import Pane
     from pytest_tmuxlife.terminal.programs import BASH, DASH, Program
     from pytest_tmuxlife.terminal.screen import Screen
@@ -61,6 +62,7 @@ _HOMES = {
     "terminal.command": ("CommandResult",),
     "terminal.exits": ("ExitStatus",),
     "terminal.expectation": ("Expectation", "expect"),
+    "terminal.health": ("Health",),
     "terminal.pane": ("Pane",),
     "terminal.programs": ("BASH", "DASH", "Program"),
     "terminal.screen": ("Screen",),
@@ -79,6 +81,7 @@ __all__ = [
     "ExitStatus",
     "Expectation",
     "ExpectationFailed",
+    "Health",
     "Leak",
     "LeakCheck",
     "LeakError",

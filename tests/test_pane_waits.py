@@ -113,6 +113,18 @@ def test_text_on_the_alternate_screen_is_found(tmux_pane: Pane) -> None:
     tmux_pane.send_key("C-c")
 
 
+def test_text_that_a_full_screen_program_draws_above_the_cursor_is_found(
+    tmux_server: Server,
+) -> None:
+    draw = (
+        "printf '\\033[?1049h\\033[20;1H> '; read go; printf '\\033[HABOVE\\033[20;1H'"
+    )
+    pane = tmux_server.new_pane(f"{draw}; read go")
+    pane.wait_for_text("> ")
+    pane.send_key("Enter")
+    pane.wait_for_text("ABOVE")
+
+
 def test_scope_line_is_the_line_of_the_cursor(tmux_pane: Pane) -> None:
     tmux_pane.send_line("echo above; printf 'Password: '; cat > /dev/null")
     tmux_pane.wait_for_text("Password:", scope="line")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pytest_tmuxlife.errors import ServerNotRunning
 from pytest_tmuxlife.terminal.channel import PromptChannel
@@ -13,6 +13,7 @@ from pytest_tmuxlife.terminal.programs import Launch
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
+    from pytest_tmuxlife.terminal.making import Beside
 
 # Printed when something is made; the terminal is last, it could hold a blank.
 PANE_FORMAT = "#{pid} #{session_id} #{pane_id} #{pane_pid} #{pane_tty}"
@@ -24,11 +25,18 @@ class PaneDirectory:
     Attributes:
         client: The server's.
         timeout: Seconds for the waits of panes that name none.
+        split: Makes a pane beside another one, with options.
     """
 
-    def __init__(self, client: Client, timeout: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        timeout: float,
+        split: Callable[[Beside, Mapping[str, Any]], Pane],
+    ) -> None:
         self.client = client
         self.timeout = timeout
+        self.split = split
         self._known: dict[str, Pane] = {}
         # Handles of programs that respawn-pane has replaced.
         self._replaced: list[Pane] = []

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.clock import Deadline, backoff
+from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.errors import PaneDied, ServerNotRunning, TmuxLifeError
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.timeouts import timed_out_anyhow, unanswered
@@ -88,6 +89,31 @@ def kernel_status(pidfd: int) -> ExitStatus | None:
     return ExitStatus.of(struct.unpack_from("=i", info, _EXIT_CODE_AT)[0])
 
 
+def died(pane: Pane) -> PaneDied:
+    """See `Pane.died`."""
+    shown = ""
+    try:
+        shown = pane.screen().describe()
+    except TmuxLifeError:
+        # Without remain-on-exit the pane went with its program.
+        shown = ""
+    return PaneDied(
+        f"the program of pane {pane.id} ({pane.program}, pid {pane.pid}) has "
+        f"ended{chr(10) + shown if shown else ''}",
+        pane=pane.id,
+        program=pane.program,
+        screen=shown,
+    )
+
+
+def send(pane: Pane, number: int) -> None:
+    """See `Pane.signal`."""
+    if number not in signals.valid_signals():
+        raise TmuxLifeError(f"there is no signal {number!r}", signal=number)
+    if pane.pidfd < 0 or not kernel.send_signal(pane.pidfd, number):
+        raise died(pane)
+
+
 def wait_for_exit(pane: Pane, timeout: float | None) -> ExitStatus:
     """See `Pane.wait_for_exit`."""
     deadline = Deadline(pane.timeout(timeout))
@@ -159,7 +185,7 @@ def _by_tmux(pane: Pane, deadline: Deadline) -> ExitStatus:
     try:
         with _remaining(pane):
             _wait_for_end(pane, deadline)
-            return _insist(pane, lambda: _kept_status(pane), deadline)
+            return _insist(pane, lambda: kept_status(pane), deadline)
     except (PaneDied, ServerNotRunning) as error:
         if isinstance(error, ServerNotRunning) and error.timeout:
             raise
@@ -184,10 +210,14 @@ def _remaining(pane: Pane) -> Iterator[None]:
                 pane.camera.ask("kill-pane", "-t", pane.id)
 
 
-def _kept_status(pane: Pane) -> ExitStatus | None:
+def kept_status(pane: Pane) -> ExitStatus | None:
+    """How the program of a pane that remains has ended; None if tmux does not say."""
     words = "#{pane_dead} #{pane_dead_status} #{pane_dead_signal}"
     answer = pane.camera.ask("display-message", "-p", "-t", pane.id, words)
     dead, code, signal = answer.rstrip("\n").split(" ")
+    if not dead:
+        # Of a pane that it does not know tmux prints nothing.
+        raise died(pane)
     if dead != "1" or not (code or signal):
         return None
     if code:

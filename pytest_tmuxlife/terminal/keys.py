@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_tmuxlife.errors import TmuxLifeError
 from pytest_tmuxlife.terminal.client import literal
-from pytest_tmuxlife.terminal.tty import CANONICAL_LINE_LIMIT
+from pytest_tmuxlife.terminal.tty import CANONICAL_LINE_LIMIT, TerminalModes
 
 # One message to tmux holds 16384 bytes, with the command around the text.
 _CHUNK = 12_000
@@ -46,19 +46,28 @@ def check_key(key: str) -> str:
     )
 
 
-def check_text(text: str, *, cooked: bool) -> str:
+def check_text(text: str, modes: TerminalModes | None) -> str:
     """Return *text* if it can arrive whole.
 
     Args:
         text: What is to be typed.
-        cooked: The terminal edits lines itself, and drops what is too long.
+        modes: Of the terminal: a cooked one edits lines itself, and drops what is
+            too long; None if they are not known.
 
     Raises:
-        TmuxLifeError: It holds a NUL, or a line too long for the terminal.
+        TmuxLifeError: It holds a NUL, a line too long for the terminal, or a
+            character that the terminal takes for itself.
     """
     if "\0" in text:
         raise TmuxLifeError("text with a NUL cannot be typed; use send_key('C-@')")
-    if cooked:
+    taken = sorted(modes.taken.intersection(text)) if modes is not None else []
+    if taken:
+        names = " and ".join(f"C-{chr(ord(char) ^ 0x60)}" for char in taken)
+        raise TmuxLifeError(
+            f"the text holds {names}, which the terminal takes for itself (signals, "
+            "flow control) and which cannot be quoted there; press it with send_key"
+        )
+    if modes is not None and modes.canonical:
         for number, line in enumerate(text.split("\n"), 1):
             length = len(line.encode("utf-8", "surrogateescape"))
             if length > CANONICAL_LINE_LIMIT:

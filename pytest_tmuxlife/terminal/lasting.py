@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal.making import Beside
 from pytest_tmuxlife.terminal.options import Options
 from pytest_tmuxlife.terminal.pane import Pane
 from pytest_tmuxlife.terminal.server import Server
@@ -160,7 +161,11 @@ class LastingServer(Server):
         self._directory.timeout = options.timeout
 
     def _new(
-        self, name: str | None, given: Mapping[str, Any], where: str
+        self,
+        name: str | None,
+        given: Mapping[str, Any],
+        where: str,
+        beside: Beside | None = None,
     ) -> tuple[Session, Pane]:
         changed = {
             variable: text
@@ -169,7 +174,7 @@ class LastingServer(Server):
         }
         env = {**changed, **self._lent.env}
         self.options = self._lent.updated({"env": env}, "tmux_shared_server")
-        return super()._new(name, given, where)
+        return super()._new(name, given, where, beside)
 
     def ends_within(self, seconds: float) -> bool:
         """Its process exits in that time, or has."""

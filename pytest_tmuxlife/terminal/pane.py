@@ -13,13 +13,14 @@ from pytest_tmuxlife.containment.processes import (
     note_tree,
     process_info,
 )
-from pytest_tmuxlife.errors import PaneDied, TmuxLifeError
-from pytest_tmuxlife.terminal import exits, keys, tty
+from pytest_tmuxlife.errors import PaneDied
+from pytest_tmuxlife.terminal import exits, health, keys, size, tty
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.command import CommandResult
 from pytest_tmuxlife.terminal.events import bytes_read
 from pytest_tmuxlife.terminal.exits import ExitStatus
+from pytest_tmuxlife.terminal.health import Health
 from pytest_tmuxlife.terminal.inotify import TerminalWatch
 from pytest_tmuxlife.terminal.programs import Launch
 from pytest_tmuxlife.terminal.runner import CommandRun
@@ -122,6 +123,10 @@ class Pane:
             return []
         return [first, *note_tree(self.pid, threads=0).processes.values()]
 
+    def health(self) -> Health:
+        """Whether it is there and its program alive; never raises for its end."""
+        return health.of_pane(self)
+
     def screen(self) -> Screen:
         """What it shows now.
 
@@ -161,6 +166,46 @@ class Pane:
             self._note_prompt_owed()
             self.typist.type(text, quote=self._edits_lines, enter=True)
 
+    def paste(self, text: str) -> None:
+        """Paste *text* as one piece, through a tmux buffer that is deleted again.
+
+        In brackets, if the program has asked for bracketed paste. Errors as for
+        `send_text`.
+
+        Source: tmux(1), paste-buffer.
+        """
+        with self._lock:
+            self._check_alive()
+            if text:
+                if "\n" in text:
+                    self._note_prompt_owed()
+                self.typist.paste(text, quote=self._edits_lines)
+
+    def interrupt(self) -> None:
+        """Press ``C-c``: what is in the foreground gets SIGINT, or the key."""
+        self.send_key("C-c")
+
+    def signal(self, number: int) -> None:
+        """Send a signal to its first process, and to no other.
+
+        Raises:
+            PaneDied: It has ended.
+            TmuxLifeError: There is no such signal.
+        """
+        exits.send(self, number)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give it another size; on return its terminal has that.
+
+        Alone in its window it takes the window along, whose option ``window-size``
+        is ``manual`` from then on. What the screen shows then counts as new for waits.
+
+        Raises:
+            TmuxLifeError: A size that cannot be, or not beside the other panes.
+        """
+        with self._lock:
+            size.resize(self, columns, rows)
+
     def send_key(self, *names: str) -> None:
         """Press keys, by tmux's names: ``Enter``, ``C-c``, ``Up``, ``F5``, ``x``.
 
@@ -195,19 +240,7 @@ class Pane:
 
     def died(self) -> PaneDied:
         """The error for a program that has ended, with the screen if it is kept."""
-        shown = ""
-        try:
-            shown = self.screen().describe()
-        except TmuxLifeError:
-            # Without remain-on-exit the pane went with its program.
-            shown = ""
-        return PaneDied(
-            f"the program of pane {self.id} ({self.program}, pid {self.pid}) has "
-            f"ended{chr(10) + shown if shown else ''}",
-            pane=self.id,
-            program=self.program,
-            screen=shown,
-        )
+        return exits.died(self)
 
     # -- waiting -----------------------------------------------------------
 
@@ -224,8 +257,8 @@ class Pane:
                 searched for in the rows joined by line feeds.
             timeout: Seconds; None for the default.
             scope: ``screen``: what came since the last send, without its
-                echo; before any send all that there is. ``line``: the
-                cursor's line. ``history``: all that the pane has kept, echo
+                echo; before any send all that there is, and of the alternate
+                screen of full-screen programs always. ``line``: the cursor's line. ``history``: all that the pane has kept, echo
                 included.
 
         After keys that recall or edit a line (``Up``, ``C-a``) its echo is not

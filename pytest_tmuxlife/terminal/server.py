@@ -13,10 +13,18 @@ from pytest_tmuxlife.containment.processes import ProcessInfo
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
 from pytest_tmuxlife.open_files import explained
+from pytest_tmuxlife.terminal import health
 from pytest_tmuxlife.terminal.channel import PromptChannel
-from pytest_tmuxlife.terminal.client import Client, TmuxReply, format_proof, literal
-from pytest_tmuxlife.terminal.directory import PANE_FORMAT, PaneDirectory
+from pytest_tmuxlife.terminal.client import Client, TmuxReply
+from pytest_tmuxlife.terminal.directory import PaneDirectory
 from pytest_tmuxlife.terminal.environment import reaching
+from pytest_tmuxlife.terminal.health import Health
+from pytest_tmuxlife.terminal.making import (
+    Beside,
+    quoted,
+    session_arguments,
+    split_arguments,
+)
 from pytest_tmuxlife.terminal.options import Options
 from pytest_tmuxlife.terminal.pane import Pane
 from pytest_tmuxlife.terminal.programs import (
@@ -80,7 +88,7 @@ class Server:
             timeout_scale=timeout_scale,
         )
         self._timeout_scale = timeout_scale
-        self._directory = PaneDirectory(self._client, options.timeout)
+        self._directory = PaneDirectory(self._client, options.timeout, self._split)
         self._pid = 0
         self._pidfd = -1
 
@@ -155,6 +163,10 @@ class Server:
             return []
         return list(self.supervisor.note_tree().processes.values())
 
+    def health(self) -> Health:
+        """Whether it runs and answers; never raises for its end."""
+        return health.of_server(self)
+
     # -- what it does -------------------------------------------------------
 
     @explained()
@@ -216,7 +228,7 @@ class Server:
         if self._made_by.remain_on_exit:
             lines.append("set-option -gw remain-on-exit on")
         if self._made_by.config:
-            lines.append(f"source-file {_quoted(self._made_by.config)}")
+            lines.append(f"source-file {quoted(self._made_by.config)}")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write("\n".join(lines) + "\n")
         return path
@@ -275,7 +287,11 @@ class Server:
 
     @explained()
     def _new(
-        self, name: str | None, given: Mapping[str, Any], where: str
+        self,
+        name: str | None,
+        given: Mapping[str, Any],
+        where: str,
+        beside: Beside | None = None,
     ) -> tuple[Session, Pane]:
         for option in _SERVER_ONLY:
             if option in given:
@@ -295,7 +311,7 @@ class Server:
         # holds open is lost.
         channel = PromptChannel(launch.channel) if launch.channel else None
         try:
-            line = self._create(name, options, launch)
+            line = self._create(name, options, launch, beside)
             session_id, pane = self._directory.enter(
                 line, launch, channel, options.timeout
             )
@@ -307,8 +323,21 @@ class Server:
             pane.wait_for_prompt()
         return Session(self._directory, session_id, pane), pane
 
-    def _create(self, name: str | None, options: Options, launch: Launch) -> str:
-        arguments = self._session_arguments(name, options, launch)
+    def _split(self, beside: Beside, given: Mapping[str, Any]) -> Pane:
+        return self._new(None, given, "split", beside)[1]
+
+    def _create(
+        self,
+        name: str | None,
+        options: Options,
+        launch: Launch,
+        beside: Beside | None,
+    ) -> str:
+        remains = options.remain_on_exit and not self._made_by.remain_on_exit
+        if beside is not None:
+            arguments = split_arguments(beside, options, launch, remains=remains)
+        else:
+            arguments = session_arguments(name, options, launch, remains=remains)
         if not self._pid:
             return self._started(
                 self._client.start_server(self._write_config(), arguments)
@@ -325,24 +354,6 @@ class Server:
             *(";", "set-option", "history-limit", str(limit)),
             *(";", *globally, str(default)),
         )
-
-    def _session_arguments(
-        self, name: str | None, options: Options, launch: Launch
-    ) -> list[str]:
-        columns, rows = options.size
-        arguments = ["new-session", "-d", "-P", "-F", PANE_FORMAT]
-        arguments += ["-x", str(columns), "-y", str(rows)]
-        if name is not None:
-            arguments += ["-s", literal(format_proof(name))]
-        if options.cwd is not None:
-            arguments += ["-c", literal(format_proof(options.cwd))]
-        for variable, text in {**options.env, **launch.env}.items():
-            arguments += ["-e", literal(f"{variable}={text}")]
-        arguments.append("--")
-        arguments += [literal(word) for word in _never_a_shell_line(launch.argv)]
-        if options.remain_on_exit and not self._made_by.remain_on_exit:
-            arguments += [";", "set-option", "-w", "remain-on-exit", "on"]
-        return arguments
 
     def kill(self, timeout: float | None = None) -> None:
         """Stop the server and return once its process has exited.
@@ -384,13 +395,3 @@ class Server:
         if self._pidfd >= 0:
             own.close(self._pidfd)
             self._pidfd = -1
-
-
-def _never_a_shell_line(argv: Sequence[str]) -> Sequence[str]:
-    # tmux hands a single argument to the user's shell, more than one it executes.
-    return argv if len(argv) > 1 else ["/bin/sh", "-c", 'exec "$0"', argv[0]]
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    return f'"{escaped}"'

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_tmuxlife.errors import ServerNotRunning, TmuxLifeError
 from pytest_tmuxlife.terminal.client import format_proof, literal
+from pytest_tmuxlife.terminal.making import Beside
 from pytest_tmuxlife.terminal.pane import Pane
 
 if TYPE_CHECKING:
     import libtmux
 
     from pytest_tmuxlife.terminal.directory import PaneDirectory
+    from pytest_tmuxlife.terminal.programs import Program
 
 _FORBIDDEN_IN_NAMES = ".:\\"
 
@@ -103,6 +106,41 @@ class Session:
         except ServerNotRunning:
             return False
         return answer.status == 0
+
+    def split(
+        self,
+        program: Program | str | Sequence[str] | None = None,
+        *,
+        below: bool = False,
+        beside: Pane | None = None,
+        **options: Any,
+    ) -> Pane:
+        """Start *program* in a new pane of the same window; return that.
+
+        Args:
+            program: As for `Server.new_pane`.
+            below: Below the other pane, not to its right.
+            beside: The pane that gives up half its room; None for `Session.pane`.
+            options: As for `Server.new_session`, but for ``size``;
+                ``remain_on_exit`` holds for the whole window, ``history_limit`` is
+                the session's.
+
+        Raises:
+            TmuxLifeError: An option that cannot be, no such program, or no room.
+            PaneDied, WaitTimeout: As for `Server.new_session`.
+        """
+        for option in ("size", "history_limit"):
+            if option in options:
+                raise TmuxLifeError(
+                    f"split: {option} is not the new pane's own; the window's panes "
+                    "share it",
+                    option=option,
+                    where="split",
+                )
+        if program is not None:
+            options["program"] = program
+        place = Beside((beside or self.pane).id, below)
+        return self._directory.split(place, options)
 
     def rename(self, name: str) -> None:
         """Give it another name.

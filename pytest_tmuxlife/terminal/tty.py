@@ -12,6 +12,7 @@ import os
 import termios
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_tmuxlife.containment import procfs
 
@@ -28,11 +29,14 @@ class TerminalModes:
         canonical: It edits lines itself (a cooked terminal).
         echo: It echoes what is typed.
         unread: Bytes that the program has not read yet.
+        taken: Control characters that it takes for itself, where a C-v before
+            them would not help: for signals and flow control.
     """
 
     canonical: bool
     echo: bool
     unread: int
+    taken: frozenset[str] = frozenset()
 
     @property
     def will_echo(self) -> bool:
@@ -56,14 +60,41 @@ def modes(path: str) -> TerminalModes | None:
     """The modes of the terminal at *path*; None once it is gone."""
     try:
         with _opened(path) as fd:
-            local = termios.tcgetattr(fd)[3]
+            attributes = termios.tcgetattr(fd)
             unread = array.array("i", [0])
             fcntl.ioctl(fd, termios.FIONREAD, unread)
     except (OSError, termios.error):
         return None
+    local = attributes[3]
     return TerminalModes(
-        bool(local & termios.ICANON), bool(local & termios.ECHO), unread[0]
+        bool(local & termios.ICANON),
+        bool(local & termios.ECHO),
+        unread[0],
+        _taken(attributes),
     )
+
+
+def _taken(attributes: list[Any]) -> frozenset[str]:
+    input_modes, _, _, local, _, _, characters = attributes
+    if local & termios.ICANON:
+        return frozenset()
+    indexes: list[int] = []
+    if local & termios.ISIG:
+        indexes += [termios.VINTR, termios.VQUIT, termios.VSUSP]
+    if input_modes & termios.IXON:
+        indexes += [termios.VSTART, termios.VSTOP]
+    found = {characters[index].decode("latin-1") for index in indexes}
+    return frozenset(found - {"\0"})
+
+
+def size(path: str) -> tuple[int, int] | None:
+    """Columns and rows that the terminal at *path* has; None once it is gone."""
+    try:
+        with _opened(path) as fd:
+            rows, columns = termios.tcgetwinsize(fd)
+    except (OSError, termios.error):
+        return None
+    return columns, rows
 
 
 def foreground(pid: int) -> int | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys, tty
@@ -71,7 +74,7 @@ class Typist:
     def type(self, text: str, *, quote: bool, enter: bool) -> Sent:
         """Type *text*, and Enter behind it if asked; return where that began."""
         modes = tty.modes(self._terminal)
-        keys.check_text(text, cooked=modes is not None and modes.canonical)
+        keys.check_text(text, modes)
         typed = keys.quoted(text) if quote else text
         commands = list(keys.typing_commands(self._pane, typed))
         if enter:
@@ -89,6 +92,34 @@ class Typist:
             self.is_line_open = False
         self._pressed = True
         return self._send([["send-keys", "-t", self._pane, "--", *names]], True)
+
+    def paste(self, text: str, *, quote: bool) -> Sent:
+        """Paste *text* as one piece; return where that began."""
+        modes = tty.modes(self._terminal)
+        keys.check_text(text, modes)
+        name = f"tmuxlife-{self._pane[1:]}"
+        data = (keys.quoted(text) if quote else text).encode("utf-8", "surrogateescape")
+        self._camera.ask("load-buffer", "-b", name, "-", stdin=data)
+        delete = f"delete-buffer -b {name}"
+        paste = f"paste-buffer {self._paste_flags} -b {name} -t {self._pane}"
+        self._note_text(text, enter=False)
+        self.ends_line = "\n" in text
+        is_echoed = modes is None or modes.will_echo
+        # Keys that copy mode takes for itself are refused; a paste is not.
+        choice = ["if-shell", "-F", "-t", self._pane, "#{pane_in_mode}", delete, paste]
+        return self._send([choice], is_echoed)
+
+    @cached_property
+    def _paste_flags(self) -> str:
+        """-S, where there is one, leaves control characters as they are: 3.8."""
+        usage = self._camera.ask("list-commands", "paste-buffer")
+        return "-dprS" if re.search(r"\[-\w*S", usage) else "-dpr"
+
+    def resized(self) -> None:
+        """The rows have moved: all that the screen shows counts as new."""
+        if self.sent is not None:
+            self.sent = replace(self.sent, row=sys.maxsize)
+        self.ends_line = False
 
     def _note_text(self, text: str, *, enter: bool) -> None:
         self.recent.append(text if len(text) <= 200 else text[:200] + "...")
@@ -151,7 +182,8 @@ class Typist:
             return self._camera.since(0).lines
         grid = self._camera.since(sent.row)
         lines = grid.lines
-        is_new_screen = grid.is_alternate and not sent.on_alternate
+        # A full-screen program draws anywhere, and has no history.
+        is_new_screen = grid.is_alternate
         is_cut = sent.row > grid.cursor_row or grid.history < sent.history
         if is_new_screen or is_cut:
             # Cleared, cut at the history's limit, or another screen: the row
