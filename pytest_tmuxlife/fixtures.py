@@ -11,42 +11,26 @@ import pytest
 
 from pytest_tmuxlife.errors import LeakError, TmuxLifeError, TmuxNotFound
 from pytest_tmuxlife.hooks.known_leaks import known_leaks_of
-from pytest_tmuxlife.leaks.rules import AskedRule, make_rule
+from pytest_tmuxlife.hooks.policy import ignore_hook
+from pytest_tmuxlife.hooks.stash import (
+    KEEPER_KEY,
+    SETTINGS_KEY,
+    UNREPORTED_KEY,
+    harness_of,
+)
+from pytest_tmuxlife.leaks.rules import make_rule
 from pytest_tmuxlife.terminal.options import Options
 
 # A run that uses none of these fixtures does not pay for what is behind them.
 if TYPE_CHECKING:
-    from pytest_tmuxlife.containment.processes import ProcessInfo
     from pytest_tmuxlife.harness.keeper import Keeper
-    from pytest_tmuxlife.harness.lending import Harness
-    from pytest_tmuxlife.hooks.output import Output
     from pytest_tmuxlife.leaks.model import Leak
     from pytest_tmuxlife.run_settings import Settings
     from pytest_tmuxlife.terminal.pane import Pane
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
 
-SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
-ENVIRONMENT_KEY: pytest.StashKey[Mapping[str, str]] = pytest.StashKey()
-HARNESS_KEY: pytest.StashKey[Harness] = pytest.StashKey()
-OUTPUT_KEY: pytest.StashKey[Output] = pytest.StashKey()
-KEEPER_KEY: pytest.StashKey[Keeper] = pytest.StashKey()
-# Keepers whose verdicts stand in no report yet.
-UNREPORTED_KEY: pytest.StashKey[list[Keeper]] = pytest.StashKey()
-
 _GUARDED = ("TMUX", "TMUX_PANE", "TMUX_TMPDIR")
-
-
-def harness_of(config: pytest.Config) -> Harness:
-    """The run's harness, made when it is first asked for."""
-    harness = config.stash.get(HARNESS_KEY, None)
-    if harness is None:
-        from pytest_tmuxlife.harness.lending import Harness
-
-        harness = config.stash[HARNESS_KEY] = Harness(
-            config.stash[SETTINGS_KEY], config.stash[ENVIRONMENT_KEY]
-        )
-    return harness
 
 
 class ServerFactory(Protocol):
@@ -145,19 +129,6 @@ def _tmux_keeper(
     finally:
         restore_environment(restore)
         keeper.end(spare_survivors=bool(config.getoption("usepdb", False)))
-
-
-def ignore_hook(item: pytest.Item) -> AskedRule | None:
-    """The hook as a rule; None if nobody has it."""
-    hook = item.ihook.pytest_tmuxlife_ignore
-    if not hook.get_hookimpls():
-        return None
-
-    def ask(process: ProcessInfo) -> str | None:
-        reason: str | None = hook(process=process)
-        return reason
-
-    return AskedRule(ask, "hook pytest_tmuxlife_ignore")
 
 
 def _options_of(

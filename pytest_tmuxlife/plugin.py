@@ -14,13 +14,7 @@ from pytest_tmuxlife import settings as settings_module
 from pytest_tmuxlife.containment import directories, layers
 from pytest_tmuxlife.errors import TmuxLifeError
 from pytest_tmuxlife.fixtures import (
-    ENVIRONMENT_KEY,
-    HARNESS_KEY,
-    OUTPUT_KEY,
-    SETTINGS_KEY,
-    UNREPORTED_KEY,
     _tmux_keeper,
-    harness_of,
     tmux_env,
     tmux_leaks,
     tmux_options,
@@ -34,6 +28,14 @@ from pytest_tmuxlife.hooks.known_leaks import errors_of_markers
 from pytest_tmuxlife.hooks.outcome import Outcome, stop
 from pytest_tmuxlife.hooks.output import Output
 from pytest_tmuxlife.hooks.policy import is_anybody_held, level_of
+from pytest_tmuxlife.hooks.stash import (
+    ENVIRONMENT_KEY,
+    HARNESS_KEY,
+    OUTPUT_KEY,
+    SETTINGS_KEY,
+    UNREPORTED_KEY,
+    harness_of,
+)
 from pytest_tmuxlife.shared_fixtures import (
     SHARED,
     _tmux_shared_check,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_tmuxlife.errors import TmuxNotFound
-from pytest_tmuxlife.fixtures import OUTPUT_KEY, SETTINGS_KEY, harness_of
+from pytest_tmuxlife.hooks.stash import OUTPUT_KEY, SETTINGS_KEY, harness_of
 from pytest_tmuxlife.terminal.options import Options
 
 if TYPE_CHECKING:

@@ -99,7 +99,7 @@ def sample(config):
     if not config.pluginmanager.has_plugin("tmuxlife"):
         return {{"worker PSS kB": memory(os.getpid())}}
     from pytest_tmuxlife.containment import procfs
-    from pytest_tmuxlife.fixtures import HARNESS_KEY
+    from pytest_tmuxlife.hooks.stash import HARNESS_KEY
 
     reaper = config.stash[HARNESS_KEY].reaper
     supervisors = procfs.children(reaper.pid)

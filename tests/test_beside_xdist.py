@@ -129,7 +129,7 @@ def test_worker_that_crashes_keeps_what_it_had_reported(inner: Inner) -> None:
 ELSEWHERE = """
 import os
 
-from pytest_tmuxlife.fixtures import SETTINGS_KEY
+from pytest_tmuxlife.hooks.stash import SETTINGS_KEY
 
 def test_place(tmux_pane, request):
     assert os.path.basename(os.getcwd()) == "elsewhere"

@@ -167,7 +167,7 @@ def test_lost_helper_ends_the_run_without_an_internal_error(inner: Inner) -> Non
         """
         import os, signal
         from pytest_tmuxlife.containment import kernel
-        from pytest_tmuxlife.fixtures import HARNESS_KEY
+        from pytest_tmuxlife.hooks.stash import HARNESS_KEY
 
         def test_kills_the_helper(tmux_pane, request):
             pidfd = os.pidfd_open(request.config.stash[HARNESS_KEY].reaper.pid)

@@ -107,7 +107,8 @@ def test_run_without_our_fixtures_imports_next_to_nothing(inner: Inner) -> None:
             ours = "pytest_tmuxlife."
             costly = ["psutil", "libtmux", "pexpect", "filelock", "ctypes"]
             costly += [ours + name for name in (
-                "harness", "keeper", "containment.reaper", "containment.supervisor",
+                "harness.lending", "harness.keeper", "containment.reaper",
+                "containment.supervisor", "hooks.whole_run",
                 "terminal.server", "terminal.pane", "leaks.finder", "leaks.report")]
             assert [name for name in costly if name in sys.modules] == []
         """

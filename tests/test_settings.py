@@ -116,7 +116,7 @@ def test_environment_s_ignore_lines_replace_those_of_the_ini(
 # -- --tmux-leak-check --------------------------------------------------------------
 
 SHOWS_LEVEL = """
-from pytest_tmuxlife.fixtures import SETTINGS_KEY
+from pytest_tmuxlife.hooks.stash import SETTINGS_KEY
 
 def test_it(request):
     print("LEVEL IS", request.config.stash[SETTINGS_KEY].leak_check)
@@ -247,7 +247,7 @@ def test_bad_marker_value_fails_before_anything_starts(inner: Inner) -> None:
         @pytest.fixture(autouse=True, scope="session")
         def is_started(request):
             yield
-            from pytest_tmuxlife.fixtures import HARNESS_KEY
+            from pytest_tmuxlife.hooks.stash import HARNESS_KEY
             print("STARTED:", HARNESS_KEY in request.config.stash)
         """,
         "-s",

@@ -10,11 +10,12 @@ import pytest
 from findings import SHELL, leak, process, verdict
 from inner import Inner
 
+from pytest_tmuxlife.leaks.allowances import allow
 from pytest_tmuxlife.leaks.known import KnownLeak
 from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak
 from pytest_tmuxlife.leaks.record import Record, as_record
 from pytest_tmuxlife.leaks.report import report
-from pytest_tmuxlife.leaks.rules import IgnoreRule, allow
+from pytest_tmuxlife.leaks.rules import IgnoreRule
 from pytest_tmuxlife.leaks.summary import (
     accepted_lines,
     leak_lines,

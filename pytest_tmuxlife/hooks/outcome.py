@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tmuxlife.errors import LeakError, ReaperDied
-from pytest_tmuxlife.fixtures import (
-    KEEPER_KEY,
-    SETTINGS_KEY,
-    UNREPORTED_KEY,
-    ignore_hook,
-)
 from pytest_tmuxlife.hooks.known_leaks import known_leaks_of
-from pytest_tmuxlife.hooks.policy import level_of
+from pytest_tmuxlife.hooks.policy import ignore_hook, level_of
+from pytest_tmuxlife.hooks.stash import KEEPER_KEY, SETTINGS_KEY, UNREPORTED_KEY
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.harness.keeper import Keeper
@@ -166,9 +161,8 @@ def finding_of(
         errors = keeper.asked.errors if keeper.asked is not None else []
     if not (verdicts or leaks or known or rules or errors):
         return None
-    from pytest_tmuxlife.leaks.known import accept
+    from pytest_tmuxlife.leaks.allowances import accept, allow
     from pytest_tmuxlife.leaks.model import Finding
-    from pytest_tmuxlife.leaks.rules import allow
 
     finding = Finding(
         keeper.nodeid if keeper is not None else item.nodeid if item else "",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tmuxlife.fixtures import HARNESS_KEY, SETTINGS_KEY, UNREPORTED_KEY
 from pytest_tmuxlife.hooks.outcome import Outcome, record_of, report_for
 from pytest_tmuxlife.hooks.publishing import Gathered, Publisher, has_leak
+from pytest_tmuxlife.hooks.stash import HARNESS_KEY, SETTINGS_KEY, UNREPORTED_KEY
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.model import Finding
@@ -65,8 +65,8 @@ class Output:
 
         From an xdist worker it reaches the controller at the worker's end.
         """
+        from pytest_tmuxlife.leaks.allowances import allow
         from pytest_tmuxlife.leaks.record import as_record
-        from pytest_tmuxlife.leaks.rules import allow
 
         record = as_record(allow(finding, self._config.stash[SETTINGS_KEY].ignore))
         output = getattr(self._config, "workeroutput", None)

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_tmuxlife.fixtures import KEEPER_KEY, SETTINGS_KEY
+from pytest_tmuxlife.hooks.stash import KEEPER_KEY, SETTINGS_KEY
+from pytest_tmuxlife.leaks.rules import AskedRule
 from pytest_tmuxlife.settings import LEVELS, leak_level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pytest_tmuxlife.containment.processes import ProcessInfo
 
 MARKER = "tmux_leak_check"
 _KEEPER = "_tmux_keeper"
@@ -69,3 +72,16 @@ def _level_of_marker(marker: pytest.Mark, nodeid: str) -> str:
         raise pytest.UsageError(
             f"marker {MARKER}({given[0]!r}) of {nodeid}: {error}"
         ) from None
+
+
+def ignore_hook(item: pytest.Item) -> AskedRule | None:
+    """The hook as a rule; None if nobody has it."""
+    hook = item.ihook.pytest_tmuxlife_ignore
+    if not hook.get_hookimpls():
+        return None
+
+    def ask(process: ProcessInfo) -> str | None:
+        reason: str | None = hook(process=process)
+        return reason
+
+    return AskedRule(ask, "hook pytest_tmuxlife_ignore")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_tmuxlife.fixtures import SETTINGS_KEY
+from pytest_tmuxlife.hooks.stash import SETTINGS_KEY
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.record import Record

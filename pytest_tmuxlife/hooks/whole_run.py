@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tmuxlife.containment.listeners import sockets_in
-from pytest_tmuxlife.fixtures import (
-    HARNESS_KEY,
-    SETTINGS_KEY,
-    guard_environment,
-    harness_of,
-    restore_environment,
-)
+from pytest_tmuxlife.fixtures import guard_environment, restore_environment
 from pytest_tmuxlife.hooks.outcome import OWN_LEAKS_KEY
 from pytest_tmuxlife.hooks.outermost import run_supervisor
 from pytest_tmuxlife.hooks.policy import level_of
+from pytest_tmuxlife.hooks.stash import HARNESS_KEY, SETTINGS_KEY, harness_of
 from pytest_tmuxlife.leaks.attribution import Claim
 from pytest_tmuxlife.leaks.baseline import View
 from pytest_tmuxlife.leaks.holdings import Held, describe_all, end_processes

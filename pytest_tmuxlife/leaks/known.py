@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from pytest_tmuxlife.leaks.rules import compile_rule
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.leaks.model import Finding, Leak, Verdict
+    from pytest_tmuxlife.leaks.model import Leak
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +63,3 @@ def make_known(
     except ValueError as error:
         raise ValueError(f"match={match!r}: {error}") from None
     return KnownLeak(pattern, reason.strip(), issue.strip(), strict)
-
-
-def accept(finding: Finding, known: Sequence[KnownLeak], *, expected: bool) -> Finding:
-    """The finding with its known leaks apart from the others.
-
-    Args:
-        finding: With all that was left.
-        known: What is accepted.
-        expected: The test ran to its end, so that a strict one that did not
-            happen is named in ``missing``.
-    """
-    if not known:
-        return finding
-    missing = [
-        one
-        for one in known
-        if expected and one.strict and not any(map(one.covers, finding.all_leaks))
-    ]
-    leaks, accepted = _parted(finding.leaks, known)
-    return replace(
-        finding,
-        verdicts=[_accept_of_server(verdict, known) for verdict in finding.verdicts],
-        leaks=leaks,
-        known=accepted,
-        missing=missing,
-    )
-
-
-def _accept_of_server(verdict: Verdict, known: Sequence[KnownLeak]) -> Verdict:
-    leaks, accepted = _parted(verdict.leaks, known)
-    return replace(verdict, leaks=leaks, known=accepted)
-
-
-def _parted(
-    leaks: Sequence[Leak], known: Sequence[KnownLeak]
-) -> tuple[list[Leak], list[tuple[Leak, KnownLeak]]]:
-    others, accepted = [], []
-    for leak in leaks:
-        cover = next((one for one in known if one.covers(leak)), None)
-        if cover is None:
-            others.append(leak)
-        else:
-            accepted.append((leak, cover))
-    return others, accepted

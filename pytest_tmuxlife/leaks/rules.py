@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
 from pytest_tmuxlife.containment.processes import ProcessInfo
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.leaks.model import Finding, Leak
 
 # What finds all of these would find anything.
 _UNLIKE_EACH_OTHER = ("sh", "/usr/bin/vim -u NONE", "[kworker/0:1]")
@@ -143,33 +140,6 @@ def parse_rule(line: str, source: str) -> IgnoreRule:
     if not mark:
         raise ValueError(f"{line!r} has no reason; write: expression # reason")
     return make_rule(expression.strip(), reason, source=source)
-
-
-def allow(finding: Finding, rules: Sequence[Rule]) -> Finding:
-    """The finding with what the rules allow apart from what else was left.
-
-    What a tmux server left was judged by them already. An expression is
-    searched in the command line, or in the target of what is no process.
-    """
-    if not rules or not finding.leaks:
-        return finding
-    judged = [(leak, _permission_of(leak, rules)) for leak in finding.leaks]
-    return replace(
-        finding,
-        leaks=[leak for leak, given in judged if given is None],
-        ignored=[(leak, given) for leak, given in judged if given is not None],
-    )
-
-
-def _permission_of(leak: Leak, rules: Sequence[Rule]) -> Permission | None:
-    if leak.process is not None:
-        return permission_for(rules, leak.process)
-    found = (
-        rule.permission_by(leak.target)
-        for rule in rules
-        if isinstance(rule, IgnoreRule)
-    )
-    return next((given for given in found if given is not None), None)
 
 
 def permission_for(rules: Iterable[Rule], process: ProcessInfo) -> Permission | None:
