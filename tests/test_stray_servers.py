@@ -189,7 +189,11 @@ def test_status():
 
 
 def test_zombie_is_reported_and_stays_for_its_parent(inner: Inner) -> None:
-    """Its exit status is still there to be asked for."""
+    """Its exit status is still there to be asked for.
+
+    It gets no grace: nobody could wait for it meanwhile, so the run is over
+    long before its limit.
+    """
     result = inner.run(
         """
         import os
@@ -208,6 +212,7 @@ def test_zombie_is_reported_and_stays_for_its_parent(inner: Inner) -> None:
             assert os.waitstatus_to_exitcode(status) == 7
         """,
         FLAG,
+        "--override-ini=tmux_leak_grace=600",
     )
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(

@@ -6,12 +6,14 @@ Knows no pytest: the hooks say when a test or a fixture begins and ends.
 from __future__ import annotations
 
 import gc
+import os
 import select
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.clock import Deadline, backoff
+from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.leaks.attribution import (
     Claim,
     find_openings,
@@ -264,9 +266,20 @@ class Ledger:
 
 
 def _may_go(things: Iterable[Thing]) -> bool:
-    """A child is ending, or another thread may close what it has opened."""
+    """A process is ending, or another thread may close or wait for something."""
+    found = list(things)
+    if not found or threading.active_count() > 1:
+        return bool(found)
     return any(
-        thing.sort in ("process", "orphan", "tmux server")
-        or threading.active_count() > 1
-        for thing in things
+        thing.sort in ("orphan", "tmux server")
+        or (thing.sort == "process" and not _stays_a_zombie(thing.number))
+        for thing in found
+    )
+
+
+def _stays_a_zombie(pid: int) -> bool:
+    """A child has exited, and there is no other thread that could wait for it."""
+    child, this = procfs.stat(pid), procfs.stat(os.getpid())
+    return (
+        child is not None and child.is_zombie and this is not None and this.threads == 1
     )

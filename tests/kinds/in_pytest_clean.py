@@ -29,6 +29,14 @@ _GONE_BY_ITSELF = (
         """,
     ),
     Passing(
+        "child that a thread waits for",
+        """
+        pid = os.posix_spawn('/bin/true', ['true'], os.environ)
+        os.waitid(os.P_PID, pid, EXITED)
+        keep(threading.Timer(0.1, os.waitpid, (pid, 0))).start()
+        """,
+    ),
+    Passing(
         "event loop that runs a child",
         """
         async def work():
