@@ -66,8 +66,13 @@ class LeakCheck:
     ) -> None:
         """Allow processes to outlive this test.
 
+        Those of its tmux servers, children of pytest, orphans of these and
+        tmux servers of the tested code, each by itself. What is no process is
+        allowed too: it is nobody's to end.
+
         Args:
-            match: Regular expression, searched in the command line.
+            match: Regular expression, searched in the command line, or in
+                what is no process (``11w /var/log/agent.jsonl``).
             reason: Why; shown beside what it allowed.
             keep: Let them live until the run ends, instead of ending them
                 after the verdict.

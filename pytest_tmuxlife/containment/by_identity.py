@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from pytest_tmuxlife.containment import kernel
+from pytest_tmuxlife.containment import kernel, procfs
 from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.killing import open_descendants
 
 
 def end_identified(
-    processes: Iterable[Identity], *, term_grace: float, limit: float = 2.0
+    processes: Iterable[Identity],
+    *,
+    term_grace: float,
+    limit: float = 2.0,
+    spare: Collection[Identity] = (),
 ) -> None:
     """CONT and TERM, a wait, then KILL, for each with all below it.
 
@@ -23,19 +27,24 @@ def end_identified(
         processes: Who is meant.
         term_grace: Seconds between TERM and KILL.
         limit: Seconds for the KILL.
+        spare: Who goes on living, though meant or below one of those.
     """
     pidfds: list[int] = []
     try:
         pids = []
         for process in processes:
             pidfd = process.open()
-            if pidfd is not None:
-                pids.append(process.pid)
+            if pidfd is None:
+                continue
+            pids.append(process.pid)
+            if process in spare:
+                os.close(pidfd)
+            else:
                 pidfds.append(pidfd)
-        _open_below(pids, pidfds)
+        pidfds += _open_below(pids, spare)
         _send_to_all(pidfds, (signal.SIGTERM, signal.SIGCONT))
         if not _all_exit(pidfds, term_grace):
-            _open_below(pids, pidfds)
+            pidfds += _open_below(pids, spare)
             _send_to_all(pidfds, (signal.SIGKILL,))
             _all_exit(pidfds, limit)
     finally:
@@ -43,9 +52,15 @@ def end_identified(
             os.close(pidfd)
 
 
-def _open_below(pids: Iterable[int], pidfds: list[int]) -> None:
-    for pid in pids:
-        pidfds += [pidfd for _, pidfd in open_descendants(pid)]
+def _open_below(pids: Iterable[int], spare: Collection[Identity]) -> list[int]:
+    opened = [one for pid in pids for one in open_descendants(pid)]
+    wanted = []
+    for pid, pidfd in opened:
+        if spare and Identity(pid, procfs.start_ticks(pid) or 0) in spare:
+            os.close(pidfd)
+        else:
+            wanted.append(pidfd)
+    return wanted
 
 
 def _send_to_all(pidfds: Iterable[int], numbers: Iterable[int]) -> None:

@@ -173,15 +173,16 @@ def finding_of(
         errors=errors,
     )
     if leaks and item is not None:
-        finding = allow(finding, _rules_for(item, keeper))
+        finding = allow(finding, rules_for(item))
     finding = accept(finding, known, expected=expected)
     if not (verdicts or leaks or finding.missing or rules or errors):
         return None
     return finding
 
 
-def _rules_for(item: pytest.Item, keeper: Keeper | None) -> list[Rule]:
-    """What may allow a test's leaks beside those of its servers."""
+def rules_for(item: pytest.Item) -> list[Rule]:
+    """What may allow what a test leaves, its own rules first."""
+    keeper = item.stash.get(KEEPER_KEY, None)
     if keeper is not None:
         return keeper.all_rules
     asked = ignore_hook(item)

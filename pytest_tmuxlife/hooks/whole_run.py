@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from types import GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_tmuxlife.containment.by_identity import end_identified
+from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.listeners import sockets_in
 from pytest_tmuxlife.fixtures import guard_environment, restore_environment
-from pytest_tmuxlife.hooks.outcome import OWN_LEAKS_KEY
+from pytest_tmuxlife.hooks.outcome import OWN_LEAKS_KEY, rules_for
 from pytest_tmuxlife.hooks.outermost import run_supervisor
 from pytest_tmuxlife.hooks.policy import level_of
 from pytest_tmuxlife.hooks.stash import HARNESS_KEY, SETTINGS_KEY, harness_of
+from pytest_tmuxlife.leaks.allowances import kept_processes
 from pytest_tmuxlife.leaks.attribution import Claim
 from pytest_tmuxlife.leaks.baseline import View
 from pytest_tmuxlife.leaks.holdings import Held, describe_all, end_processes
@@ -48,9 +51,8 @@ class WholeRun:
         self._openings = Openings()
         self._openings.begin()
         self._supervisor = run_supervisor(config)
-        self._orphans: Callable[[], Collection[int]] = (
-            tuple if self._supervisor is None else self._supervisor.orphans
-        )
+        # Allowed to live until the run ends.
+        self._kept: set[Identity] = set()
         self._view = View(orphans=self._orphans, sockets=self._sockets)
         self._ledger = Ledger(self._openings, self._settings.leak_grace, self._view)
         output.before_end.append(self._end_run)
@@ -100,16 +102,28 @@ class WholeRun:
             return
         held = self._ledger.end_test(partial(_kept_by_pytest, item))
         if held:
-            item.stash[OWN_LEAKS_KEY] = self._described(held)
+            leaks = item.stash[OWN_LEAKS_KEY] = self._described(held)
+            self._kept.update(kept_processes(leaks, rules_for(item)))
             self._to_end += held
 
+    def _orphans(self) -> list[int]:
+        """What was kept is nobody's leak, also once its parent has ended."""
+        supervisor = self._supervisor
+        found = supervisor.orphans() if supervisor is not None else []
+        if not self._kept:
+            return found
+        kept = {process.pid for process in self._kept if process.is_alive}
+        return [pid for pid in found if pid not in kept]
+
     def _described(self, held: list[Held]) -> list[Leak]:
-        return describe_all(held, self._root, self._orphans())
+        supervisor = self._supervisor
+        adopted = supervisor.orphans() if supervisor is not None else ()
+        return describe_all(held, self._root, adopted)
 
     def _end_processes(self) -> None:
         left, self._to_end = self._to_end, []
         if left:
-            end_processes(left, term_grace=self._settings.kill_grace)
+            end_processes(left, term_grace=self._settings.kill_grace, spare=self._kept)
 
     # -- tmux servers of the tested code -----------------------------------------
 
@@ -181,6 +195,7 @@ class WholeRun:
             if held:
                 self._report(Finding("the run", "run"), held)
         self._end_processes()
+        end_identified(self._kept, term_grace=self._settings.kill_grace)
 
     def pytest_unconfigure(self) -> None:
         """The audit hook has nobody to tell any more."""

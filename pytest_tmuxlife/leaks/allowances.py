@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.leaks.rules import IgnoreRule, Permission, Rule, permission_for
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ def _permission_of(leak: Leak, rules: Sequence[Rule]) -> Permission | None:
         if isinstance(rule, IgnoreRule)
     )
     return next((given for given in found if given is not None), None)
+
+
+def kept_processes(leaks: Iterable[Leak], rules: Iterable[Rule]) -> list[Identity]:
+    """Processes among *leaks* that may live until the run ends."""
+    # Nobody's function can say so: it need not be asked once more.
+    given = [rule for rule in rules if isinstance(rule, IgnoreRule)]
+    found = [leak.process for leak in leaks if leak.process is not None]
+    return [
+        Identity(process.pid, process.start_ticks)
+        for process in found
+        if (permission := permission_for(given, process)) and permission.keep
+    ]
 
 
 def accept(finding: Finding, known: Sequence[KnownLeak], *, expected: bool) -> Finding:

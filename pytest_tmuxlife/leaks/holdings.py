@@ -164,7 +164,9 @@ _DESCRIBED: dict[Sort, Callable[[Held, str], list[Leak]]] = {
 }
 
 
-def end_processes(accused: Iterable[Held], *, term_grace: float) -> None:
+def end_processes(
+    accused: Iterable[Held], *, term_grace: float, spare: Collection[Identity] = ()
+) -> None:
     """End the processes among what is left, with all below them.
 
     Nobody is reaped: a child keeps its pid until this process waits for it,
@@ -173,10 +175,11 @@ def end_processes(accused: Iterable[Held], *, term_grace: float) -> None:
     Args:
         accused: What is left; what is no process is left alone.
         term_grace: Seconds between TERM and KILL.
+        spare: Who goes on living.
     """
     accused = list(accused)
     found = [identity for held in accused if (identity := _identity(held.thing))]
-    end_identified(found, term_grace=term_grace)
+    end_identified(found, term_grace=term_grace, spare=spare)
     for held in accused:
         if held.thing.sort == "tmux server":
             listeners.forget(held.thing.path)
