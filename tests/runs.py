@@ -2,7 +2,8 @@
 
 An inner run is a real ``python -m pytest``. Its directories stand under a
 root of its own, so that no other run sweeps what it left, and every process
-of it bears a token: an entry of PATH, which helpers and panes get too.
+of it bears a token: an entry of PATH, which helpers and panes get too. What
+sheds its environment can have the last part of the token in its arguments.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ class PytestProcess:
         finally:
             os.close(theirs)
         self.pid = self._process.pid
-        self._ticks = procfs.start_ticks(self.pid)
+        # Not reaped yet, even if it has ended.
+        self._identity = Identity(self.pid, procfs.start_ticks(self.pid) or 0)
         self._pidfd = os.pidfd_open(self.pid)
         self._cleanup.callback(os.close, self._pidfd)
         self._noted: dict[int, int] = {}
@@ -256,14 +258,19 @@ class PytestProcess:
 
     def find_directory(self) -> Path | None:
         """The directory of the run, if it has one now."""
-        for record in self.root.glob("*/*/owner"):
-            if self._owns(record):
-                self._runs.add(record.parent.name)
-                return record.parent
-        return None
+        return self.find_directory_of(self._identity)
 
-    def _owns(self, record: Path) -> bool:
-        return read_record(str(record)).get("owner") == f"{self.pid} {self._ticks}"
+    def find_directory_of(self, owner: Identity) -> Path | None:
+        """That of any process of the run, which has a reaper of its own.
+
+        The processes of a run that is split, and its workers, are such.
+        """
+        found = None
+        for record in self.root.glob("*/*/owner"):
+            self._runs.add(record.parent.name)
+            if Identity.parse(read_record(str(record)).get("owner", "")) == owner:
+                found = record.parent
+        return found
 
     @property
     def reaper(self) -> Identity:
@@ -317,8 +324,11 @@ class PytestProcess:
         return len(self._noted)
 
     def _bears_token(self, pid: int) -> bool:
-        content = procfs.read_bytes(f"/proc/{pid}/environ")
-        return bool(content) and self.token.encode() in (content or b"")
+        token = self.token.rpartition("/")[2].encode()
+        return any(
+            token in (procfs.read_bytes(f"/proc/{pid}/{name}") or b"")
+            for name in ("environ", "cmdline")
+        )
 
     def living(self, besides: Iterable[int] = ()) -> list[str]:
         """The processes of the run that have not exited, but for some pids."""

@@ -8,6 +8,7 @@ pytest: it takes minutes.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import signal
 import subprocess
@@ -17,8 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from busy_run import BUSY, BUSY_OPTIONS
-from runs import PytestProcess, eventually, kill, kill_at_once
+from runs import GONE_LIMIT, PytestProcess, eventually, kill, kill_at_once
+from runs_to_kill import RUN_KINDS, VICTIMS, RunKind
 from soak_clean import clean_case
 
 from pytest_tmuxlife.containment.identity import Identity
@@ -56,7 +57,19 @@ def say(line: str) -> None:
 def parse_arguments() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=50, help="of pytest [50]")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=50,
+        help="of pytest, or of what is above or below it, in the kinds in turn [50]",
+    )
+    parser.add_argument(
+        "--kind",
+        action="append",
+        metavar="NAME",
+        choices=[kind.name for kind in RUN_KINDS],
+        help="of the runs to kill; may be given again [all of %(choices)s]",
+    )
     parser.add_argument(
         "--helper-kills",
         type=int,
@@ -87,52 +100,118 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         chunk = max(1, options.clean // 2 // CHUNKS)
         error = clean_case(options.clean, chunk, say)
         yield f"{options.clean} clean tests", error
-    span = measure() if options.kills or options.helper_kills else 0.0
-    if span:
-        say(f"a run that nobody kills takes {span:.1f} s")
-    kills = [("pytest", number) for number in range(options.kills)]
-    for victim in ("reaper", "supervisor", "all"):
-        kills += [(victim, number) for number in range(options.helper_kills)]
-    for victim, number in kills:
-        yield kill_case(victim, random.uniform(0, span), pool=number % 2 == 1)
+    kinds = [one for one in RUN_KINDS if one.name in (options.kind or [one.name])]
+    spans = Spans()
+    for number in range(options.kills):
+        kind = kinds[number % len(kinds)]
+        victim = kind.victims[number // len(kinds) % len(kind.victims)]
+        yield kill_case(kind, victim, spans.draw(kind))
+    for helper in ("reaper", "supervisor", "all"):
+        for number in range(options.helper_kills):
+            # Without and with a pool.
+            kind = RUN_KINDS[number % 2]
+            yield kill_case(kind, helper, spans.draw(kind))
     for number in range(options.lists):
         yield f"programs, time {number + 1}", run_lists(options.workers)
 
 
-def measure() -> float:
+class Spans:
+    """How long the run of a kind takes, when it is left alone for once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, float] = {}
+
+    def draw(self, kind: RunKind) -> float:
+        """A moment of such a run, in seconds from its start."""
+        if kind.name not in self._known:
+            self._known[kind.name] = span = measure(kind)
+            say(f"a run of kind {kind.name} takes {span:.1f} s")
+        return random.uniform(0, self._known[kind.name])
+
+
+def measure(kind: RunKind) -> float:
     """Seconds that the run takes when it is left alone."""
     with tempfile.TemporaryDirectory() as where:
         started = time.monotonic()
-        with PytestProcess(Path(where), BUSY, *BUSY_OPTIONS) as run:
-            run.wait()
+        with start(kind, Path(where)) as run:
+            status = run.wait()
             span = time.monotonic() - started
             run.assert_nothing_left()
-            assert run.all_tests_ran, run.output
+            assert status in (0, 1), run.output
+            assert " passed" in run.output, run.output
     return span
 
 
-def kill_case(victim: str, moment: float, *, pool: bool) -> tuple[str, str]:
+def start(kind: RunKind, where: Path) -> PytestProcess:
+    """A run of this kind in its own directory."""
+    return PytestProcess(
+        where, kind.source, *kind.options, environment=kind.environment
+    )
+
+
+def kill_case(kind: RunKind, victim: str, moment: float) -> tuple[str, str]:
     """Kill somebody of a run after *moment* seconds, and look for what is left."""
-    name = f"{victim} killed after {moment:.3f} s{', with a pool' if pool else ''}"
-    environment = {"INNER_POOL": "1"} if pool else {}
+    name = f"{kind.name}: {victim} killed after {moment:.3f} s"
     with tempfile.TemporaryDirectory() as where:
         try:
-            with PytestProcess(
-                Path(where) / "run", BUSY, *BUSY_OPTIONS, environment=environment
-            ) as run:
+            with start(kind, Path(where) / "run") as run:
                 run.has_exited_within(moment)
                 return f"{name}: {KILLS[victim](run)}", ""
         except (AssertionError, OSError) as error:
             return name, str(error) or repr(error)
 
 
-def kill_pytest(run: PytestProcess) -> str:
+def kill_run(victim: str) -> Callable[[PytestProcess], str]:
     """Nothing may be left 3 s after it."""
+
+    def kill_it(run: PytestProcess) -> str:
+        found = find_victim(run, victim)
+        run.note_processes()
+        reached = found is not None and kill(found)
+        started = time.monotonic()
+        run.assert_nothing_left()
+        took = time.monotonic() - started
+        run.wait()
+        return f"all gone after {took:.2f} s" if reached else "it had ended"
+
+    return kill_it
+
+
+def kill_job(run: PytestProcess) -> str:
+    """As with pytest, of which the supervisor and its helpers are in no job."""
     run.note_processes()
-    run.signal(signal.SIGKILL)
+    if not run.has_exited_within(0):
+        os.killpg(run.pid, signal.SIGKILL)
+    run.assert_nothing_left()
+    return f"exit status {run.wait()}"
+
+
+def kill_worker(run: PytestProcess) -> str:
+    """Its servers are gone 3 s after it; xdist starts another one, and goes on."""
+    found = find_victim(run, "worker")
+    run.note_processes()
+    if found is None or not kill(found):
+        return "it had ended"
+    its = eventually(lambda: not run.find_directory_of(found), GONE_LIMIT)
+    assert its, f"the directory of the worker is left:\n{run.output}"
     status = run.wait()
     run.assert_nothing_left()
-    return "killed" if status == -signal.SIGKILL else "it had ended"
+    assert status in (0, 1), f"exit status {status}:\n{run.output}"
+    return f"exit status {status}"
+
+
+def find_victim(run: PytestProcess, victim: str) -> Identity | None:
+    """It, as soon as there is one; None if the run has ended before."""
+
+    def look() -> bool | Identity | None:
+        if run.has_exited_within(0):
+            return True
+        pid = VICTIMS[victim](run)
+        return Identity.of(pid) if pid is not None else None
+
+    found = eventually(look, START_LIMIT)
+    assert found is not None, f"there is no {victim}:\n{run.output}"
+    return found if isinstance(found, Identity) else None
 
 
 def kill_reaper(run: PytestProcess) -> str:
@@ -189,7 +268,9 @@ def run_lists(workers: str) -> str:
 
 
 KILLS = {
-    "pytest": kill_pytest,
+    **{name: kill_run(name) for name in ("started", "run supervisor", "pytest")},
+    "job": kill_job,
+    "worker": kill_worker,
     "reaper": kill_reaper,
     "supervisor": kill_supervisor,
     "all": kill_all,

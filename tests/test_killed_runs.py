@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from busy_run import BUSY, BUSY_LEAKS, BUSY_OPTIONS, BUSY_TESTS
-from runs import PytestProcess, kill, kill_at_once
+from runs import PytestProcess, eventually, kill, kill_at_once
 
 from pytest_tmuxlife.containment import procfs
 
+READY_LIMIT = 60.0
 TWO_SERVERS = """
 import os, signal
 
@@ -42,6 +43,22 @@ def test_it(stubborn, ready):
         os._exit(0)
     ready(str(pid))
     signal.pause()
+"""
+IN_WORKERS = """
+import signal
+from pathlib import Path
+
+import pytest
+
+@pytest.mark.parametrize("number", range(2))
+def test_it(stubborn, number):
+    server = stubborn()
+    Path(f"ready-{{number}}").touch()
+    while True:
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            {then}
 """
 FOLLOWED = """
 import signal
@@ -106,6 +123,23 @@ def test_a_living_fork_of_the_test_delays_nothing(tmp_path: Path) -> None:
         run.wait()
         run.assert_nothing_left(besides=[child])
         assert procfs.start_ticks(child) is not None
+
+
+@pytest.mark.parametrize("then", ["raise", "continue"])
+def test_nothing_is_left_when_the_controller_of_workers_is_killed(
+    tmp_path: Path, then: str
+) -> None:
+    """By itself a worker goes on with its test for 5 s or more."""
+    with PytestProcess(tmp_path, IN_WORKERS.format(then=then), "-n2") as run:
+
+        def are_ready() -> bool:
+            return len(list(tmp_path.glob("ready-*"))) == 2
+
+        assert eventually(are_ready, READY_LIMIT), run.output
+        run.note_processes()
+        run.signal(signal.SIGKILL)
+        run.wait()
+        run.assert_nothing_left()
 
 
 def test_a_killed_reaper_ends_the_run(tmp_path: Path) -> None:

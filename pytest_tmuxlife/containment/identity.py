@@ -32,6 +32,21 @@ class Identity:
             return None
         return cls(int(words[0]), int(words[1]))
 
+    def __str__(self) -> str:
+        """The form that `parse` takes."""
+        return f"{self.pid} {self.start_ticks}"
+
+    @classmethod
+    def of(cls, pid: int) -> Identity | None:
+        """Whoever has this pid now; None if nobody has."""
+        ticks = procfs.start_ticks(pid)
+        return None if ticks is None else cls(pid, ticks)
+
+    @property
+    def is_parent(self) -> bool:
+        """It is the parent of this process."""
+        return os.getppid() == self.pid and Identity.of(self.pid) == self
+
     @property
     def is_alive(self) -> bool:
         """The same process is there and has not exited."""

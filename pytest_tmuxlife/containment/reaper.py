@@ -19,6 +19,7 @@ from pytest_tmuxlife.containment import (
 )
 from pytest_tmuxlife.containment.channel import Channel
 from pytest_tmuxlife.containment.files import remove_tree
+from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.owner import Owner
 from pytest_tmuxlife.containment.supervisor import Supervisor, helper_name
 from pytest_tmuxlife.errors import ReaperDied, TmuxLifeError
@@ -48,13 +49,19 @@ class Reaper:
 
     Args:
         without: What it shall do without; see `layers.SWITCHED`.
+        controller: Whose worker this process is: its parent, which ends the
+            run when it ends. None if it is no worker.
 
     Raises:
         ReaperDied: It could not start; says why.
         SocketPathTooLong, TmuxLifeError: No directory can be used.
     """
 
-    def __init__(self, without: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        without: frozenset[str] = frozenset(),
+        controller: Identity | None = None,
+    ) -> None:
         _check_system()
         self.run_directory = directories.choose_run_directory()
         self.run_id = os.path.basename(self.run_directory)
@@ -65,9 +72,10 @@ class Reaper:
         self._lines: weakref.WeakSet[Channel] = weakref.WeakSet()
         ours, theirs = socket.socketpair()
         adopts = "adopts" if "subreaper" not in without else ""
+        above = str(controller or "")
         try:
             with theirs:
-                _start(theirs, self.run_directory, self._cgroup, adopts)
+                _start(theirs, self.run_directory, self._cgroup, adopts, above)
         except BaseException:
             ours.close()
             raise

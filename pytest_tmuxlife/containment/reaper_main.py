@@ -17,6 +17,7 @@ import time
 from typing import NoReturn
 
 from pytest_tmuxlife.containment import cgroup, kernel, killing, procfs, wire
+from pytest_tmuxlife.containment.controller import Controller
 from pytest_tmuxlife.containment.files import (
     read_record,
     remove_if_empty,
@@ -62,6 +63,7 @@ class Reaper:
         run: str,
         run_cgroup: str,
         adopts: bool,
+        controller: Controller,
     ) -> None:
         self.control = control
         self.pytest_pid = pytest_pid
@@ -70,6 +72,7 @@ class Reaper:
         self.run_id = os.path.basename(run)
         self.run_cgroup = run_cgroup
         self.adopts = adopts
+        self.controller = controller
         self.supervisors: dict[int, Held] = {}
         self.kept: set[int] = set()
         self.inbox = wire.Inbox()
@@ -85,8 +88,10 @@ class Reaper:
         poller = select.poll()
         for fd in (self.control.fileno(), self.pytest_pidfd, self.wakeup):
             poller.register(fd, select.POLLIN)
+        self.controller.register(poller)
         while True:
-            ready = dict(poller.poll())
+            ready = dict(poller.poll(self.controller.patience))
+            self.controller.look(ready, poller)
             if self.wakeup in ready:
                 os.read(self.wakeup, 4096)
                 self.is_empty()
@@ -231,8 +236,9 @@ def main(arguments: list[str]) -> NoReturn:
 
     Args:
         arguments: Descriptor of the socket pair, pid of pytest, its start
-            time in ticks, the run's directory, that of its cgroup or "", and
-            ``adopts`` if the helpers shall be child subreapers.
+            time in ticks, the run's directory, that of its cgroup or "",
+            ``adopts`` if the helpers shall be child subreapers, and the identity
+            of the controller or "".
     """
     if os.fork():
         os._exit(0)
@@ -254,7 +260,7 @@ def main(arguments: list[str]) -> NoReturn:
 def hold(control: socket.socket, arguments: list[str]) -> NoReturn:
     """Be the reaper, detached already."""
     pytest_pid, start = int(arguments[1]), int(arguments[2])
-    run, run_cgroup, adopts = arguments[3:]
+    run, run_cgroup, adopts, controller = arguments[3:]
     kernel.set_name("tmuxlife-reaper")
     is_subreaper = adopts == "adopts" and kernel.become_subreaper()
     pytest_pidfd = kernel.open_pidfd(pytest_pid)
@@ -275,7 +281,15 @@ def hold(control: socket.socket, arguments: list[str]) -> NoReturn:
     )
     gc.freeze()
     gc.disable()
-    Reaper(control, pytest_pid, pytest_pidfd, run, run_cgroup, is_subreaper).run()
+    Reaper(
+        control,
+        pytest_pid,
+        pytest_pidfd,
+        run,
+        run_cgroup,
+        is_subreaper,
+        Controller(controller, pytest_pidfd),
+    ).run()
 
 
 def note_server(strays: Strays, directory: str) -> None:

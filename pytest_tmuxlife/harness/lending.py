@@ -42,6 +42,7 @@ class Harness:
     Args:
         settings: What holds for the whole run.
         environment_at_start: The environment as it was when the run began.
+        controller: Of pytest-xdist, if this process is a worker of it.
 
     Attributes:
         unfinished: Supervisors whose test has ended and that were not yet
@@ -51,9 +52,13 @@ class Harness:
     """
 
     def __init__(
-        self, settings: Settings, environment_at_start: Mapping[str, str]
+        self,
+        settings: Settings,
+        environment_at_start: Mapping[str, str],
+        controller: Identity | None = None,
     ) -> None:
         self.settings = settings
+        self._controller = controller
         self._environment_at_start = environment_at_start
         self._reaper: Reaper | None = None
         self._spares: list[Supervisor] = []
@@ -74,7 +79,7 @@ class Harness:
             TmuxLifeError: This process is a fork of the one that runs the tests.
         """
         if self._reaper is None:
-            self._reaper = Reaper(self.settings.without)
+            self._reaper = Reaper(self.settings.without, self._controller)
         self._reaper.owner.check()
         if not self._reaper.is_alive:
             raise ReaperDied(

@@ -11,7 +11,12 @@ import pytest
 
 from pytest_tmuxlife.hooks.outcome import Outcome, record_of, report_for
 from pytest_tmuxlife.hooks.publishing import Gathered, Publisher, has_leak
-from pytest_tmuxlife.hooks.stash import HARNESS_KEY, SETTINGS_KEY, UNREPORTED_KEY
+from pytest_tmuxlife.hooks.stash import (
+    CONTROLLER,
+    HARNESS_KEY,
+    SETTINGS_KEY,
+    UNREPORTED_KEY,
+)
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.model import Finding
@@ -87,8 +92,14 @@ class Output:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Settings of the environment hold in a worker on another machine too."""
+        """What a worker must know: who this is, and settings of the environment.
+
+        They hold on another machine too.
+        """
+        from pytest_tmuxlife.containment.identity import Identity
+
         self._workers.add(node.gateway.id)
+        node.workerinput[CONTROLLER] = str(Identity.of(os.getpid()) or "")
         # As bytes: the channel refuses text that is not UTF-8.
         node.workerinput["tmuxlife_environment"] = {
             name: os.fsencode(value)

@@ -22,14 +22,23 @@ KEEPER_KEY: pytest.StashKey[Keeper] = pytest.StashKey()
 # Keepers whose verdicts stand in no report yet.
 UNREPORTED_KEY: pytest.StashKey[list[Keeper]] = pytest.StashKey()
 
+# In the input of an xdist worker: who the controller is.
+CONTROLLER = "tmuxlife_controller"
+
 
 def harness_of(config: pytest.Config) -> Harness:
     """The run's harness, made when it is first asked for."""
     harness = config.stash.get(HARNESS_KEY, None)
     if harness is None:
+        from pytest_tmuxlife.containment.identity import Identity
         from pytest_tmuxlife.harness.lending import Harness
 
+        given = getattr(config, "workerinput", {}).get(CONTROLLER, "")
+        controller = Identity.parse(given)
         harness = config.stash[HARNESS_KEY] = Harness(
-            config.stash[SETTINGS_KEY], config.stash[ENVIRONMENT_KEY]
+            config.stash[SETTINGS_KEY],
+            config.stash[ENVIRONMENT_KEY],
+            # Of a worker on another machine it names a stranger.
+            controller if controller and controller.is_parent else None,
         )
     return harness
