@@ -214,3 +214,37 @@ def test_no_fork_beside_a_child(inner: Inner) -> None:
     result.stdout.fnmatch_lines([NOT_HELD + "process [0-9]* runs already, *"])
     result.stdout.fnmatch_lines(["*STATUS 0"])
     result.assert_outcomes(passed=1)
+
+
+def test_orphan_on_its_way_out_costs_no_collection_of_garbage(inner: Inner) -> None:
+    """It takes 50 ms and more, and no object of pytest holds an orphan."""
+    inner.add_to_conftest(
+        """
+        import gc
+
+        collections = []
+        # Only those that somebody asks for.
+        gc.disable()
+        gc.callbacks.append(lambda *_: collections.append(_))
+
+        @pytest.fixture(scope="session")
+        def collected():
+            return collections
+        """
+    )
+    result = inner.run(
+        """
+        import subprocess
+
+        def test_orphan(collected):
+            subprocess.run(["setsid", "-f", "sleep", "0.5"], check=True)
+            collected.clear()
+
+        def test_next(collected):
+            assert collected == []
+        """,
+        FLAG,
+        "-o",
+        "tmux_leak_grace=30",
+    )
+    result.assert_outcomes(passed=2)

@@ -82,9 +82,13 @@ class Ledger:
         span = self._spans[0]
         self._spans = []
         self._last = now = self._view.look()
-        if not self._news(span, now):
+        news = self._news(span, now)
+        if not news:
             return []
-        gc.collect()
+        # Objects of this process hold none of the others, which are often merely on
+        # their way out: a tmux server after kill-server.
+        if any(thing.sort not in ("orphan", "tmux server") for thing in news):
+            gc.collect()
         deadline = Deadline(self._grace)
         for pause in backoff(0.002, 0.1):
             self._last = now = self._view.look()
