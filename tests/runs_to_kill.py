@@ -138,6 +138,8 @@ class RunKind:
         return (*BUSY_OPTIONS, *self.arguments)
 
 
+# Without both, what a pane has started is promised to go only while it keeps its
+# environment or its Unix session. Under the check, the run's supervisor is as ever.
 _WITHOUT = "tmux_without=cgroup subreaper"
 _SPLIT = ("started", "job", "run supervisor", "pytest")
 RUN_KINDS = (

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from runs import PytestProcess, eventually, kill, kill_at_once
+from runs_to_kill import RUN_KINDS
+from soak_kills import KILLS, start
 
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.containment.identity import Identity
@@ -107,6 +111,19 @@ def test_nothing_is_left_when_the_whole_job_is_killed(tmp_path: Path) -> None:
         os.killpg(run.pid, signal.SIGKILL)
         assert run.wait() == -signal.SIGKILL
         run.assert_nothing_left()
+
+
+@pytest.mark.parametrize("name", ["check", "check in workers"])
+def test_nothing_is_left_after_a_kill_at_a_random_moment(
+    tmp_path: Path, name: str
+) -> None:
+    """Whichever process of the run it is, and whatever they are in the middle of."""
+    (kind,) = (kind for kind in RUN_KINDS if kind.name == name)
+    victim, moment = random.choice(kind.victims), random.uniform(0, 3)
+    logging.warning("%s killed after %.3f s", victim, moment)
+    with start(kind, tmp_path) as run:
+        run.has_exited_within(moment)
+        KILLS[victim](run)
 
 
 def test_what_a_killed_pytest_left_is_told(tmp_path: Path) -> None:
