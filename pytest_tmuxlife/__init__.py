@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         TmuxNotFound,
         WaitTimeout,
     )
-    from pytest_tmuxlife.fixtures import LeakCheck, ServerFactory
+    from pytest_tmuxlife.fixtures import ClientFactory, LeakCheck, ServerFactory
     from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.terminal.attached import AttachedClient
     from pytest_tmuxlife.terminal.client import TmuxReply
     from pytest_tmuxlife.terminal.command import CommandResult
     from pytest_tmuxlife.terminal.exits import ExitStatus
@@ -56,8 +57,9 @@ _HOMES = {
         "TmuxNotFound",
         "WaitTimeout",
     ),
-    "fixtures": ("LeakCheck", "ServerFactory"),
+    "fixtures": ("ClientFactory", "LeakCheck", "ServerFactory"),
     "leaks.model": ("Leak",),
+    "terminal.attached": ("AttachedClient",),
     "terminal.client": ("TmuxReply",),
     "terminal.command": ("CommandResult",),
     "terminal.exits": ("ExitStatus",),
@@ -75,6 +77,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BASH",
     "DASH",
+    "AttachedClient",
+    "ClientFactory",
     "CommandFailed",
     "CommandResult",
     "CommandTimeout",

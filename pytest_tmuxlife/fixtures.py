@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.harness.keeper import Keeper
     from pytest_tmuxlife.leaks.model import Leak
     from pytest_tmuxlife.run_settings import Settings
+    from pytest_tmuxlife.terminal.attached import AttachedClient
     from pytest_tmuxlife.terminal.pane import Pane
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
@@ -41,6 +43,25 @@ class ServerFactory(Protocol):
 
         Raises:
             TmuxLifeError: An unknown option or a bad value.
+        """
+        ...
+
+
+class ClientFactory(Protocol):
+    """What `tmux_client_factory` gives."""
+
+    def __call__(
+        self, session: Session | None = None, size: object = (80, 24)
+    ) -> AttachedClient:
+        """A terminal that is attached to *session*, or to `tmux_session`.
+
+        Args:
+            session: None for the one of `tmux_session`.
+            size: Columns and rows, as a pair or as ``80x24``.
+
+        Raises:
+            TmuxLifeError: A size that cannot be.
+            PaneNotReady: It did not get attached.
         """
         ...
 
@@ -211,6 +232,35 @@ def tmux_session(tmux_server: Server) -> Session:
 def tmux_pane(tmux_session: Session) -> Pane:
     """The pane of `tmux_session`; its shell shows its prompt."""
     return tmux_session.pane
+
+
+@pytest.fixture
+def tmux_client_factory(
+    request: pytest.FixtureRequest, _tmux_keeper: Keeper
+) -> Iterator[ClientFactory]:
+    """``factory(session, size=(80, 24)) -> AttachedClient``; every one is ended."""
+    from pytest_tmuxlife.terminal.attached import AttachedClient
+
+    with contextlib.ExitStack() as clients:
+
+        def factory(
+            session: Session | None = None, size: object = (80, 24)
+        ) -> AttachedClient:
+            if session is None:
+                session = request.getfixturevalue("tmux_session")
+            client = AttachedClient(session, size)
+            clients.callback(client.end)
+            return client
+
+        yield factory
+
+
+@pytest.fixture
+def tmux_client(
+    tmux_session: Session, tmux_client_factory: ClientFactory
+) -> AttachedClient:
+    """A real terminal, attached to `tmux_session`: a ``pexpect.spawn``."""
+    return tmux_client_factory(tmux_session)
 
 
 @pytest.fixture

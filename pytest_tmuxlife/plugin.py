@@ -15,6 +15,8 @@ from pytest_tmuxlife.containment import directories, layers
 from pytest_tmuxlife.errors import TmuxLifeError
 from pytest_tmuxlife.fixtures import (
     _tmux_keeper,
+    tmux_client,
+    tmux_client_factory,
     tmux_env,
     tmux_leaks,
     tmux_options,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 __all__ = [
     "_tmux_keeper",
     "_tmux_shared_check",
+    "tmux_client",
+    "tmux_client_factory",
     "tmux_env",
     "tmux_leaks",
     "tmux_options",

@@ -116,6 +116,7 @@ class Client:
     ) -> None:
         self.socket_path = socket_path
         self.tmux = tmux
+        self.environment = environment
         self.timeout = timeout
         self.timeout_scale = timeout_scale
         self.owner = Owner()

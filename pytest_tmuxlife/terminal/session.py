@@ -13,6 +13,7 @@ from pytest_tmuxlife.terminal.pane import Pane
 if TYPE_CHECKING:
     import libtmux
 
+    from pytest_tmuxlife.terminal.client import Client
     from pytest_tmuxlife.terminal.directory import PaneDirectory
     from pytest_tmuxlife.terminal.programs import Program
 
@@ -78,6 +79,11 @@ class Session:
         return query("display-message", "-p", "-t", self.id, "#{session_name}").rstrip(
             "\n"
         )
+
+    @property
+    def client(self) -> Client:
+        """Through which its server is talked to."""
+        return self._directory.client
 
     @property
     def panes(self) -> list[Pane]:
