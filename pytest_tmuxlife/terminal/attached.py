@@ -69,8 +69,9 @@ class AttachedClient(_Spawn):
         # Of an own child that nobody has waited for there always is one.
         self._pidfd = own.claim(os.pidfd_open(int(self.pid or 0)))
         own.claim(self.child_fd)
-        # pexpect would sleep for programs that read, or end, too late.
-        self.delaybeforesend = None
+        # What comes within 1 ms of other keys tmux takes for pasted text, and does
+        # not look for a prefix key in it: tmux(1), assume-paste-time.
+        self.delaybeforesend = 0.005
         self.ptyproc.delayafterclose = 0  # type: ignore[attr-defined]
         try:
             self._wait_until_attached(Deadline(limit))
