@@ -65,6 +65,7 @@ def test_like_file_opened_by_a_function_of_a_module_is_reported(inner: Inner) ->
 
 
 def test_thread_that_opened_it_is_named(inner: Inner) -> None:
+    """It is the test's own: it was started in it, and has ended since."""
     result = inner.run(
         """
         import threading
@@ -81,6 +82,11 @@ def test_thread_that_opened_it_is_named(inner: Inner) -> None:
         """,
         *CHECKED,
     )
+    result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["descriptor *opened by thread indexer  opened in test_inner.py:6 work()"]
+        [
+            "LEAKED test_inner.py::test_it",
+            "*",
+            "descriptor *opened by thread indexer  opened in test_inner.py:6 work()",
+        ]
     )

@@ -24,13 +24,13 @@ class Claim:
         owner: Its name, scope and place.
         roots: What it holds, as objects; asked when something is accused.
         held: By thing, where it may have come from.
-        starts: Of the threads that it has started.
+        threads: Those that it has started.
     """
 
     owner: str
     roots: Callable[[], Iterable[object]] = tuple
     held: dict[Thing, Held] = field(default_factory=dict)
-    starts: set[Opening] = field(default_factory=set)
+    threads: set[threading.Thread] = field(default_factory=set)
 
     def reach(self) -> Reach:
         """What its objects hold now."""
@@ -50,39 +50,23 @@ def find_openings(thing: Thing, openings: Openings) -> Held:
     return Held(thing, tuple(found))
 
 
-def thread_starts(openings: Openings) -> set[Opening]:
-    """Where the threads that may still run were started."""
-    threads = openings.threads
-    return set(threads.values()) if threads else set()
-
-
-def holder_of(
-    held: Held, openings: Openings, reaches: Iterable[tuple[Claim, Reach]]
-) -> Claim | None:
+def holder_of(held: Held, reaches: Iterable[tuple[Claim, Reach]]) -> Claim | None:
     """The claim whose objects hold it, or whose thread has opened it."""
     thing = held.thing
     thread = _thread_of(held.openings)
-    starts = (openings.starts.get(one) for one in held.openings)
-    start = next((start for start in starts if start is not None), None)
     for claim, found in reaches:
         numbers = found.pids if thing.sort == "process" else found.descriptors
         if thing.sort in ("process", "descriptor") and thing.number in numbers:
             return claim
-        if (thread is not None and thread in found.threads) or (
-            start is not None and start in claim.starts
-        ):
+        if thread is not None and (thread in found.threads or thread in claim.threads):
             return claim
     return None
 
 
-def is_of_older_thread(
-    held: Held, openings: Openings, older: Collection[Opening]
-) -> bool:
-    """A thread opened it whose start is one of *older*, or was not seen."""
-    started = openings.starts
+def is_of_thread(held: Held, threads: Collection[threading.Thread]) -> bool:
+    """One of *threads* opened it."""
     return any(
-        one in started and (started[one] is None or started[one] in older)
-        for one in held.openings
+        one.thread is not None and one.thread() in threads for one in held.openings
     )
 
 

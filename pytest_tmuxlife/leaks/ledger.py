@@ -9,7 +9,8 @@ import gc
 import os
 import select
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.clock import Deadline, backoff
@@ -18,22 +19,27 @@ from pytest_tmuxlife.leaks.attribution import (
     Claim,
     find_openings,
     holder_of,
-    is_of_older_thread,
-    thread_starts,
+    is_of_thread,
 )
 from pytest_tmuxlife.leaks.baseline import Look, Thing, View, appeared
 from pytest_tmuxlife.leaks.exemptions import exemption_for
 from pytest_tmuxlife.leaks.holdings import Held
-from pytest_tmuxlife.leaks.openings import Opening, Openings
+from pytest_tmuxlife.leaks.openings import Openings
 from pytest_tmuxlife.leaks.reach import Reach, reach
 
 
 @dataclass(slots=True, eq=False)
 class Span:
-    """A stretch of time in which something appears for somebody."""
+    """A stretch of time in which something appears for somebody.
+
+    Attributes:
+        before: What there was when it began.
+        threads: Those that ran then.
+        claimed: What has appeared for somebody else.
+    """
 
     before: Look
-    threads: set[Opening]
+    threads: set[threading.Thread]
     claimed: set[Thing] = field(default_factory=set)
 
 
@@ -58,6 +64,7 @@ class Ledger:
         self._spans: list[Span] = []
         self._of_run: dict[Thing, Held] = {}
         self._deferred: list[Held] = []
+        self._body: Span | None = None
 
     # -- a test ---------------------------------------------------------------
 
@@ -67,7 +74,8 @@ class Ledger:
         for held in self._since(self._last, now):
             self._put_to_run(held)
         self.openings.forget()
-        self._spans = [Span(now, thread_starts(self.openings))]
+        self._spans = [Span(now, set(threading.enumerate()))]
+        self._body = None
 
     def end_test(self, kept: Callable[[], Iterable[object]] = tuple) -> list[Held]:
         """What the test has left; empty for a clean one.
@@ -81,23 +89,37 @@ class Ledger:
             return []
         span = self._spans[0]
         self._spans = []
+        self._body = None
         self._last = now = self._view.look()
         news = self._news(span, now)
         if not news:
             return []
+        accused, self._deferred, self._last = self._judge_in_time(
+            span, news, self._grace, kept
+        )
+        self._settled.update(held.thing for held in accused)
+        return accused
+
+    def _judge_in_time(
+        self,
+        span: Span,
+        news: Iterable[Thing],
+        grace: float,
+        kept: Callable[[], Iterable[object]],
+    ) -> tuple[list[Held], list[Held], Look]:
+        """Who is accused once the grace is over, who is deferred, and the last look."""
         # Objects of this process hold none of the others, which are often merely on
         # their way out: a tmux server after kill-server.
         if any(thing.sort not in ("orphan", "tmux server") for thing in news):
             gc.collect()
-        deadline = Deadline(self._grace)
+        deadline = Deadline(grace)
         for pause in backoff(0.002, 0.1):
-            self._last = now = self._view.look()
-            accused = self._judge(span, now, kept)
+            now = self._view.look()
+            accused, deferred = self._judge(span, now, kept)
             if not _may_go(held.thing for held in accused) or deadline.expired:
-                break
+                return accused, deferred, now
             select.select([], [], [], min(pause, deadline.remaining))
-        self._settled.update(held.thing for held in accused)
-        return accused
+        raise AssertionError("backoff never ends")
 
     def ask_again(self, kept: Iterable[object]) -> list[Held]:
         """What the runner has let go of since `end_test`, and is still there.
@@ -123,6 +145,7 @@ class Ledger:
     def skip_test(self) -> None:
         """A test has ended that nobody asks for what it has left."""
         self._spans = []
+        self._body = None
         self._last = self._view.look()
 
     def _news(self, span: Span, now: Look) -> list[Thing]:
@@ -132,7 +155,7 @@ class Ledger:
 
     def _judge(
         self, span: Span, now: Look, kept: Callable[[], Iterable[object]]
-    ) -> list[Held]:
+    ) -> tuple[list[Held], list[Held]]:
         accused: list[Held] = []
         deferred: list[Held] = []
         reaches: list[tuple[Claim, Reach]] | None = None
@@ -145,17 +168,16 @@ class Ledger:
             if reaches is None or by_runner is None:
                 reaches = [(claim, claim.reach()) for claim in self._living]
                 by_runner = reach(kept())
-            claim = holder_of(held, self.openings, reaches)
+            claim = holder_of(held, reaches)
             if claim is not None:
                 claim.held[thing] = held
-            elif is_of_older_thread(held, self.openings, span.threads):
+            elif is_of_thread(held, span.threads):
                 self._put_to_run(held)
             elif thing.sort == "descriptor" and thing.number in by_runner.descriptors:
                 deferred.append(held)
             else:
                 accused.append(held)
-        self._deferred = deferred
-        return accused
+        return accused, deferred
 
     def _put_to_run(self, held: Held) -> None:
         if held.thing not in self._settled:
@@ -172,11 +194,47 @@ class Ledger:
                 self._settled.add(thing)
         return found
 
+    # -- in the middle of a test ------------------------------------------------
+
+    @property
+    def has_body(self) -> bool:
+        """`begin_body` was called in this test."""
+        return self._body is not None
+
+    def begin_body(self) -> None:
+        """What is there now is left out by `look_in_body`; outside a test, nothing."""
+        if self._spans:
+            self._body = Span(self._view.look(), self._spans[0].threads)
+
+    def look_in_body(self, grace: float) -> list[Held]:
+        """What has appeared since `begin_body` and is there; nobody is accused.
+
+        Args:
+            grace: Seconds in which what is on its way out may go.
+        """
+        body = self._body
+        news = self._news(body, self._view.look()) if body is not None else []
+        if body is None or not news:
+            return []
+        found, _, _ = self._judge_in_time(body, news, grace, tuple)
+        return found
+
+    @contextmanager
+    def leaving_out(self) -> Iterator[None]:
+        """What appears meanwhile is left out by `look_in_body` too."""
+        before = self._view.look()
+        try:
+            yield
+        finally:
+            if self._body is not None:
+                now, segments = self._view.look(), list(self.openings.segments)
+                self._body.claimed.update(appeared(before, now, segments))
+
     # -- a fixture of wider scope -------------------------------------------------
 
     def begin_fixture(self) -> None:
         """From now on, what appears belongs to a fixture; they nest."""
-        self._spans.append(Span(self._view.look(), thread_starts(self.openings)))
+        self._spans.append(Span(self._view.look(), set(threading.enumerate())))
 
     def end_fixture(self, claim: Claim) -> None:
         """What has appeared since the matching begin is the claim's.
@@ -192,8 +250,8 @@ class Ledger:
             if exemption_for(thing, held.openings) is not None:
                 del claim.held[thing]
                 self._settled.add(thing)
-        claim.starts |= thread_starts(self.openings) - span.threads
-        for outer in self._spans:
+        claim.threads |= set(threading.enumerate()) - span.threads
+        for outer in [*self._spans, *([self._body] if self._body else [])]:
             outer.claimed |= span.claimed
         if claim not in self._living:
             self._living.append(claim)
@@ -211,7 +269,7 @@ class Ledger:
         found = [(claim, claim.reach())] if news else []
         for thing in news:
             held = find_openings(thing, self.openings)
-            if holder_of(held, self.openings, found) is not None:
+            if holder_of(held, found) is not None:
                 claim.held[thing] = held
                 test.claimed.add(thing)
 
@@ -238,7 +296,7 @@ class Ledger:
             accused = []
             for thing in self._outlasting(claim.held):
                 held = claim.held[thing]
-                heir = holder_of(held, self.openings, reaches)
+                heir = holder_of(held, reaches)
                 if heir is not None:
                     heir.held[thing] = held
                 else:

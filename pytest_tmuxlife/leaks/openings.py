@@ -1,4 +1,4 @@
-"""Where descriptors, processes and threads of this process come from.
+"""Where descriptors and processes of this process come from.
 
 An audit hook notes the place of each opening. It cannot be taken out again,
 so one hook serves all runs of this process, and it does nothing while no
@@ -37,13 +37,13 @@ class Opening:
     """One event.
 
     Attributes:
-        kind: ``file``, ``socket``, ``shared memory``, ``process`` or ``thread``.
+        kind: ``file``, ``socket``, ``shared memory`` or ``process``.
         place: Of the call; None where no frame but the library's was found.
         thread: Of the call, unless it was the main one.
         thread_name: Of that thread, as it may be gone when it is asked for.
         path: Of a file.
         flags: Of a file, as for open(2); None if they are not known.
-        holder: The socket, Popen or Thread object.
+        holder: The socket or Popen object.
         at: Of a process: seconds of the boot clock.
     """
 
@@ -63,18 +63,11 @@ class Openings:
 
     Attributes:
         noted: Openings since the last `forget`, the oldest first.
-        threads: Where threads were started that may still run.
-        starts: Of the threads that made openings: their own start, None for
-            one that is older than the listening.
         segments: Files below /dev/shm that were opened or mapped, by path.
         lost: How many events could not be noted.
     """
 
     noted: list[Opening] = field(default_factory=list)
-    threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = field(
-        default_factory=weakref.WeakKeyDictionary
-    )
-    starts: dict[Opening, Opening | None] = field(default_factory=dict)
     segments: dict[str, Opening] = field(default_factory=dict)
     lost: int = 0
     _limit: int = _KEPT
@@ -95,30 +88,16 @@ class Openings:
     def forget(self) -> None:
         """Drop what was noted: nothing of it is asked for any more."""
         self.noted.clear()
-        self.starts.clear()
         self.segments.clear()
         self._limit = _KEPT
 
     def note(self, opening: Opening) -> None:
         """Take an opening down; now and then drop what is closed again."""
-        if opening.kind == "thread":
-            thread = opening.holder() if opening.holder is not None else None
-            if thread is not None:
-                self.threads[thread] = opening
-            return
-        thread = opening.thread() if opening.thread is not None else None
-        if thread is not None:
-            # The thread may be gone when it is asked for.
-            self.starts[opening] = self.threads.get(thread)
         if opening.path.startswith(SHARED_MEMORY):
             self.segments.setdefault(opening.path, opening)
         self.noted.append(opening)
         if len(self.noted) > self._limit:
             self.noted = _still_of_use(self.noted)
-            kept = set(self.noted)
-            self.starts = {
-                one: start for one, start in self.starts.items() if one in kept
-            }
             self._limit = max(_KEPT, 2 * len(self.noted))
 
     def of_descriptor(self, file: OpenFile) -> list[Opening]:
@@ -279,13 +258,6 @@ def _is_starter(code: CodeType) -> bool:
     return code.co_filename.endswith("multiprocessing/popen_fork.py")
 
 
-def _thread(args: tuple[Any, ...], called: Caller) -> Opening | None:
-    thread = getattr(args[0], "__self__", None)
-    if not isinstance(thread, threading.Thread):
-        return None
-    return Opening("thread", *called, holder=weakref.ref(thread))
-
-
 _MAKERS: dict[str, Callable[[tuple[Any, ...], Caller], Opening | None]] = {
     "open": _file,
     "sqlite3.connect": _database,
@@ -295,6 +267,4 @@ _MAKERS: dict[str, Callable[[tuple[Any, ...], Caller], Opening | None]] = {
     "os.posix_spawn": _process,
     "os.fork": _process,
     "os.forkpty": _process,
-    "_thread.start_new_thread": _thread,
-    "_thread.start_joinable_thread": _thread,
 }
