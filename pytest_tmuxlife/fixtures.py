@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import LeakError, TmuxLifeError, TmuxNotFound
 from pytest_tmuxlife.hooks.known_leaks import known_leaks_of
 from pytest_tmuxlife.hooks.policy import ignore_hook
 from pytest_tmuxlife.hooks.stash import (
     KEEPER_KEY,
+    MIDDLE_KEY,
     SETTINGS_KEY,
     UNREPORTED_KEY,
     harness_of,
@@ -25,6 +27,7 @@ from pytest_tmuxlife.terminal.options import Options
 # A run that uses none of these fixtures does not pay for what is behind them.
 if TYPE_CHECKING:
     from pytest_tmuxlife.harness.keeper import Keeper
+    from pytest_tmuxlife.hooks.middle import Middle
     from pytest_tmuxlife.leaks.model import Leak
     from pytest_tmuxlife.run_settings import Settings
     from pytest_tmuxlife.terminal.attached import AttachedClient
@@ -69,18 +72,45 @@ class ClientFactory(Protocol):
 class LeakCheck:
     """The running check of a test: what `tmux_leaks` gives."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, middle: Middle | None = None) -> None:
         self._keeper = keeper
+        self._middle = middle
+        self.take_baseline()
 
     def check(self, grace: float = 0.0) -> list[Leak]:
-        """What no living pane or job accounts for now.
+        """What is not accounted for now; nothing is ended, nobody fails.
 
-        Orphans, and programs that outlived their pane. Nothing is ended.
+        - Of the test's tmux servers: what no living pane or job accounts for,
+          so orphans, and programs that outlived their pane.
+        - Of the pytest process: descriptors, children, their orphans, tmux
+          servers of the tested code and shared memory that appeared since the
+          baseline and are there still, whoever holds them. A file that the
+          test itself is about to close is among them: look where the tested
+          code should have closed all, or call `take_baseline` after you have
+          opened what is yours.
+
+        The baseline is taken when the body of the test begins; what a fixture
+        opens while it is set up is left out, also one that the body asks for.
+        So is what no test is held to (garbage, what a module opens when it is
+        imported, what belongs to a fixture of wider scope), and what a rule
+        allows. At the level ``off`` the pytest process is not looked at.
 
         Args:
             grace: Seconds in which what is on its way out may go.
         """
-        return self._keeper.check(grace)
+        deadline = Deadline(grace)
+        leaks = self._keeper.check(grace)
+        if self._middle is not None:
+            leaks += self._middle.look(deadline.remaining, self._keeper.all_rules)
+        return leaks
+
+    def take_baseline(self) -> None:
+        """Leave what the pytest process holds now out of the checks that follow.
+
+        The verdict at the end of the test asks for it all the same.
+        """
+        if self._middle is not None:
+            self._middle.begin()
 
     def ignore(
         self, match: str | re.Pattern[str], reason: str, keep: bool = False
@@ -107,7 +137,7 @@ class LeakCheck:
         )
 
     def assert_none(self, grace: float = 2.5) -> None:
-        """Fail now if something is not accounted for within *grace* seconds.
+        """Fail now if `check` finds something after *grace* seconds.
 
         Raises:
             LeakError: Something is there; ``.leaks`` has it.
@@ -116,7 +146,7 @@ class LeakCheck:
         if leaks:
             from pytest_tmuxlife.leaks.report import count
 
-            lines = [f"{count(leaks)} without a living pane or job:"]
+            lines = [f"{count(leaks)} not accounted for:"]
             lines += [f"  {leak}" for leak in leaks]
             raise LeakError("\n".join(lines), leaks=leaks)
 
@@ -270,6 +300,6 @@ def tmux_env(tmux_server: Server) -> dict[str, str]:
 
 
 @pytest.fixture
-def tmux_leaks(_tmux_keeper: Keeper) -> LeakCheck:
+def tmux_leaks(request: pytest.FixtureRequest, _tmux_keeper: Keeper) -> LeakCheck:
     """The running leak check: look, allow, or fail in the middle of the test."""
-    return LeakCheck(_tmux_keeper)
+    return LeakCheck(_tmux_keeper, request.config.stash.get(MIDDLE_KEY, None))

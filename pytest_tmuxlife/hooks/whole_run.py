@@ -16,10 +16,16 @@ from pytest_tmuxlife.containment.by_identity import end_identified
 from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.listeners import sockets_in
 from pytest_tmuxlife.fixtures import guard_environment, restore_environment
+from pytest_tmuxlife.hooks.middle import Middle
 from pytest_tmuxlife.hooks.outcome import OWN_LEAKS_KEY, rules_for
 from pytest_tmuxlife.hooks.outermost import run_supervisor
 from pytest_tmuxlife.hooks.policy import level_of
-from pytest_tmuxlife.hooks.stash import HARNESS_KEY, SETTINGS_KEY, harness_of
+from pytest_tmuxlife.hooks.stash import (
+    HARNESS_KEY,
+    MIDDLE_KEY,
+    SETTINGS_KEY,
+    harness_of,
+)
 from pytest_tmuxlife.leaks.allowances import kept_processes
 from pytest_tmuxlife.leaks.attribution import Claim
 from pytest_tmuxlife.leaks.baseline import View
@@ -55,6 +61,8 @@ class WholeRun:
         self._kept: set[Identity] = set()
         self._view = View(orphans=self._orphans, sockets=self._sockets)
         self._ledger = Ledger(self._openings, self._settings.leak_grace, self._view)
+        self._middle = config.stash[MIDDLE_KEY] = Middle(self._ledger, self._described)
+        config.pluginmanager.register(self._middle, "tmuxlife-middle")
         output.before_end.append(self._end_run)
         self._claims: dict[object, Claim] = {}
         self._ending: set[object] = set()
