@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.expectation import Expectation, expect
     from pytest_tmuxlife.terminal.health import Health
     from pytest_tmuxlife.terminal.pane import Pane
-    from pytest_tmuxlife.terminal.programs import BASH, DASH, Program
+    from pytest_tmuxlife.terminal.presets import (
+        BASH,
+        DASH,
+        FISH,
+        GDB,
+        NODE,
+        PYTHON,
+        SQLITE,
+        ZSH,
+    )
+    from pytest_tmuxlife.terminal.programs import Program
     from pytest_tmuxlife.terminal.screen import Screen
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
@@ -66,7 +76,17 @@ _HOMES = {
     "terminal.expectation": ("Expectation", "expect"),
     "terminal.health": ("Health",),
     "terminal.pane": ("Pane",),
-    "terminal.programs": ("BASH", "DASH", "Program"),
+    "terminal.presets": (
+        "BASH",
+        "DASH",
+        "FISH",
+        "GDB",
+        "NODE",
+        "PYTHON",
+        "SQLITE",
+        "ZSH",
+    ),
+    "terminal.programs": ("Program",),
     "terminal.screen": ("Screen",),
     "terminal.server": ("Server",),
     "terminal.session": ("Session",),
@@ -77,6 +97,12 @@ __version__ = "0.1.0"
 __all__ = [
     "BASH",
     "DASH",
+    "FISH",
+    "GDB",
+    "NODE",
+    "PYTHON",
+    "SQLITE",
+    "ZSH",
     "AttachedClient",
     "ClientFactory",
     "CommandFailed",

@@ -15,7 +15,7 @@ from pytest_tmuxlife.containment.layers import SWITCHED, parse_without
 from pytest_tmuxlife.leaks.rules import IgnoreRule, parse_rule
 from pytest_tmuxlife.run_settings import Settings
 from pytest_tmuxlife.terminal.options import parse_size
-from pytest_tmuxlife.terminal.programs import PRESETS
+from pytest_tmuxlife.terminal.presets import PRESETS
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.programs import Program

@@ -6,10 +6,10 @@ import pytest
 
 from pytest_tmuxlife.terminal.command import behind_prompt, cut_output
 from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
-from pytest_tmuxlife.terminal.programs import ShellPrompt
+from pytest_tmuxlife.terminal.prompts import HousePrompt
 from pytest_tmuxlife.terminal.width import split_at, split_glued, width
 
-PROMPT = ShellPrompt("ab12")
+PROMPT = HousePrompt("ab12")
 
 
 def fresh(rows: list[str], *typed: str, column: int = 10, ever: str = "") -> list[str]:

@@ -224,9 +224,9 @@ def test_dead_pane_that_remains_shows_its_screen(tmux_server: Server) -> None:
         pane.run("exit 1")
 
 
-def test_program_without_a_status_channel_is_refused(tmux_server: Server) -> None:
+def test_program_without_a_known_prompt_is_refused(tmux_server: Server) -> None:
     pane = tmux_server.new_pane(["cat"])
-    with pytest.raises(PaneNotReady, match="does not report exit statuses"):
+    with pytest.raises(PaneNotReady, match="no prompt is known of cat"):
         pane.run("echo no")
 
 

@@ -93,7 +93,7 @@ def test_keys_are_pressed(tmux_pane: Pane) -> None:
 
 def test_copy_mode_is_refused_by_name(tmux_server: Server, tmux_pane: Pane) -> None:
     tmux_server.cmd("copy-mode", "-t", tmux_pane.id)
-    with pytest.raises(PaneNotReady, match="copy mode"):
+    with pytest.raises(PaneNotReady, match="in copy-mode"):
         tmux_pane.send_line("echo lost")
 
 

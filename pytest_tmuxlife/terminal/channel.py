@@ -1,4 +1,4 @@
-"""The private channel on which a shell reports each prompt."""
+"""The private channel on which a program reports each prompt."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ from pytest_tmuxlife.containment import own
 
 @dataclass(frozen=True, slots=True)
 class PromptRecord:
-    """The shell is about to show a prompt.
+    """The program is about to show a prompt.
 
     Attributes:
-        status: Exit status of the command before it.
+        status: Exit status of the command before it; None of a program
+            that has none.
         number: The prompt's, from 1.
     """
 
-    status: int
+    status: int | None
     number: int
 
 
 class PromptChannel:
     """Reads records from a FIFO that is open for both directions.
 
-    Opened so, it never reports an end of file, and the shell never blocks
-    for want of a reader.
+    Opened so, it never reports an end of file, and the program never blocks
+    for want of a reader. A line has the status, or ``-``, and the prompt's
+    number; with ``+`` for the status it asks for the rest of an incomplete
+    input.
+
+    Attributes:
+        last: The newest record.
+        asks_for_rest: It has asked for the rest since that one.
     """
 
     def __init__(self, path: str) -> None:
@@ -35,6 +42,7 @@ class PromptChannel:
         self.fd = own.claim(os.open(path, flags))
         self._partial = b""
         self.last = PromptRecord(0, 0)
+        self.asks_for_rest = False
         self._by_number: dict[int, PromptRecord] = {}
 
     def close(self) -> None:
@@ -53,11 +61,16 @@ class PromptChannel:
             *lines, self._partial = (self._partial + data).split(b"\n")
             for line in lines:
                 words = line.split()
-                if len(words) != 2 or not all(word.isdigit() for word in words):
+                if len(words) != 2 or not words[1].isdigit():
                     # Not of our hook: something else wrote to the FIFO.
                     continue
-                self.last = PromptRecord(int(words[0]), int(words[1]))
-                self._by_number[self.last.number] = self.last
+                if words[0] == b"+":
+                    self.asks_for_rest = True
+                elif words[0] == b"-" or words[0].isdigit():
+                    status = None if words[0] == b"-" else int(words[0])
+                    self.last = PromptRecord(status, int(words[1]))
+                    self._by_number[self.last.number] = self.last
+                    self.asks_for_rest = False
 
     def record(self, number: int) -> PromptRecord | None:
         """The record of prompt *number*, if it has come; older ones are dropped."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_tmuxlife.terminal.echo import rows_of, squash
-from pytest_tmuxlife.terminal.programs import ShellPrompt
+from pytest_tmuxlife.terminal.prompts import HousePrompt
 from pytest_tmuxlife.terminal.width import split_at, split_glued, width
 
 
@@ -16,7 +16,7 @@ class CommandResult:
 
     Attributes:
         command: As it was typed.
-        exit_code: As the shell itself reports it.
+        exit_code: As the shell itself reports it; None of a program that has none.
         output: Wrapped lines joined, without prompt and echo; blank lines,
             trailing blanks and a missing final newline are kept. What the
             terminal does not keep is lost: colours, text that was written
@@ -26,20 +26,29 @@ class CommandResult:
     """
 
     command: str
-    exit_code: int
+    exit_code: int | None
     output: str
     duration: float
     cut: str = ""
 
 
-def behind_prompt(lines: Sequence[str], prompt: ShellPrompt, number: int) -> str | None:
+def behind_prompt(
+    lines: Sequence[str], prompt: HousePrompt, number: int, *, first: bool = False
+) -> str | None:
     """What stands behind the last prompt *number*; None if that is not drawn.
 
     At a prompt that nobody has typed at, it is what a job in the background
     has printed since.
+
+    Args:
+        lines: Rows of text.
+        prompt: The program's.
+        number: Of the prompt that is meant.
+        first: Behind the first one: node draws it again below such output.
     """
     token = prompt.token(number).rstrip()
-    for index in range(len(lines) - 1, -1, -1):
+    rows = range(len(lines))
+    for index in rows if first else reversed(rows):
         place = lines[index].rfind(token)
         if place >= 0:
             rest = [lines[index][place + len(token) :], *lines[index + 1 :]]
@@ -49,7 +58,7 @@ def behind_prompt(lines: Sequence[str], prompt: ShellPrompt, number: int) -> str
 
 def cut_output(
     lines: Sequence[str],
-    prompt: ShellPrompt,
+    prompt: HousePrompt,
     first: int,
     last: int,
     command: str,
@@ -77,13 +86,13 @@ def cut_output(
         # Blank, or of a job in the background.
         rows.pop()
     final = rows.pop() if rows else ""
-    partial = final[: final.rfind(end)]
+    partial = final[: final.rfind(end)] or _unended(rows, prompt.no_newline, columns)
     typed = command.split("\n")
     at_prompt = _place_of_prompt(rows, prompt, first)
     # Where the cursor stood is another place to look: a job may have printed
     # behind the prompt just before.
     for index, lead in (at_prompt, (0, column)):
-        taken = _take_echo(rows, index, lead, typed[0], columns)
+        taken = take_echo(rows, index, lead, typed[0], columns)
         if taken:
             body = _without_continuations(rows[index + taken :], prompt, typed[1:])
             return _text(body, partial), True, True
@@ -91,12 +100,23 @@ def cut_output(
     return _text(rows[index + 1 :], partial), index >= 0, index < 0
 
 
+def _unended(rows: list[str], mark: str, columns: int) -> str:
+    """Take the last row off if the program has marked that it has no newline."""
+    if not (mark and rows and width(rows[-1]) >= columns):
+        return ""
+    row = rows[-1].rstrip()
+    if not row.endswith(mark):
+        return ""
+    rows.pop()
+    return row.removesuffix(mark)
+
+
 def _text(rows: Sequence[str], partial: str) -> str:
     return "\n".join([*rows, partial])
 
 
 def _place_of_prompt(
-    rows: Sequence[str], prompt: ShellPrompt, number: int
+    rows: Sequence[str], prompt: HousePrompt, number: int
 ) -> tuple[int, int]:
     """Row and column behind prompt *number*; row -1 if it is not there."""
     token = prompt.token(number)
@@ -107,7 +127,7 @@ def _place_of_prompt(
     return -1, 0
 
 
-def _take_echo(rows: list[str], index: int, lead: int, typed: str, columns: int) -> int:
+def take_echo(rows: list[str], index: int, lead: int, typed: str, columns: int) -> int:
     """How many rows the echo of *typed* takes; 0 if it is not there.
 
     Output that is glued to the echo gets a row of its own.
@@ -124,7 +144,7 @@ def _take_echo(rows: list[str], index: int, lead: int, typed: str, columns: int)
 
 
 def _without_continuations(
-    rows: Sequence[str], prompt: ShellPrompt, typed: Sequence[str]
+    rows: Sequence[str], prompt: HousePrompt, typed: Sequence[str]
 ) -> list[str]:
     """Drop the echo of the further lines, each behind a prompt."""
     if not typed:
@@ -133,18 +153,23 @@ def _without_continuations(
     pattern = prompt.pattern
     kept: list[str] = []
     pending = [squash(line) for line in typed]
-    mark = prompt.continuation.rstrip()
+    mark = prompt.continuation.rstrip() if prompt.shows_rest else ""
     position = 0
     while pending and position < len(rows):
         row = rows[position]
         match = pattern.search(row)
-        if row.startswith(mark):
+        if mark and row.startswith(mark):
             rest = row[len(mark) :]
         elif match:
             rest = row[match.end() :]
             if match.start():
                 # Output without a final newline stands before the prompt.
                 kept.append(row[: match.start()])
+        elif not mark and squash(row) and pending[0].startswith(squash(row)):
+            # Some editors go on in the next row without any prompt.
+            rest = row
+        elif not mark and not pending[0] and not row.strip():
+            rest = row
         else:
             kept.append(row)
             position += 1

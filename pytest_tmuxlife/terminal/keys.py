@@ -20,6 +20,7 @@ _EDITS = {"BSpace", "BTab", "DC", "Delete", "Enter", "Escape", "IC", "Insert"}
 _FUNCTIONS = {f"F{number}" for number in range(1, 13)}
 _KEY_NAMES = frozenset(_MOVES | _PAGES | _EDITS | _FUNCTIONS | {"Space", "Tab"})
 _MODIFIERS = re.compile(r"(?:[CMS]-|\^)*")
+_CONTROL = re.compile(r"[\x01-\x09\x0b-\x1f\x7f]")
 # Keys that end a line, or bring a new prompt.
 LINE_ENDING_KEYS = frozenset({"Enter", "C-m", "C-j", "C-c", "C-z"})
 
@@ -78,16 +79,27 @@ def check_text(text: str, modes: TerminalModes | None) -> str:
     return text
 
 
-def check_command(command: str) -> str:
+def check_command(command: str, *, controls: bool = True) -> str:
     """Return *command* if its echo can be recognised.
 
+    Args:
+        command: One line or more.
+        controls: Control characters are echoed as a terminal does.
+
     Raises:
-        TmuxLifeError: It holds a carriage return, or is no valid text.
+        TmuxLifeError: It holds a carriage return, a control character that is
+            echoed in another way, or is no valid text.
     """
     if "\r" in command:
         raise TmuxLifeError(
             f"{command!r} holds a carriage return, which ends the line; end lines "
             "with a line feed alone"
+        )
+    if not controls and _CONTROL.search(command):
+        raise TmuxLifeError(
+            f"{command!r} holds a control character, and this program's line editor "
+            "does not show it as it was typed; write it as the program's language "
+            "does, or use send_line"
         )
     try:
         command.encode()
@@ -105,7 +117,7 @@ def quoted(text: str) -> str:
 
     Source: termios(3), VLNEXT; readline(3), quoted-insert.
     """
-    return re.sub(r"[\x01-\x09\x0b-\x1f\x7f]", lambda match: "\x16" + match[0], text)
+    return _CONTROL.sub(lambda match: "\x16" + match[0], text)
 
 
 def typing_commands(pane: str, text: str) -> Iterator[list[str]]:

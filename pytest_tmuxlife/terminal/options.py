@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from pytest_tmuxlife.errors import TmuxLifeError
-from pytest_tmuxlife.terminal.programs import PRESETS, Program, as_program
+from pytest_tmuxlife.terminal.presets import PRESETS
+from pytest_tmuxlife.terminal.programs import Program, as_program
 
 _MAX_SIDE = 10_000
 

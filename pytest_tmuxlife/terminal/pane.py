@@ -23,7 +23,7 @@ from pytest_tmuxlife.terminal.exits import ExitStatus
 from pytest_tmuxlife.terminal.health import Health
 from pytest_tmuxlife.terminal.inotify import TerminalWatch
 from pytest_tmuxlife.terminal.programs import Launch
-from pytest_tmuxlife.terminal.runner import CommandRun
+from pytest_tmuxlife.terminal.runner import run_in
 from pytest_tmuxlife.terminal.screen import Camera, Screen
 from pytest_tmuxlife.terminal.typing import Typist
 from pytest_tmuxlife.terminal.waits import Scope, Waits
@@ -157,14 +157,14 @@ class Pane:
         """
         with self._lock:
             self._check_alive()
-            self.typist.type(text, quote=self._edits_lines, enter=False)
+            self.typist.type(text, quote=self.edits_lines, enter=False)
 
     def send_line(self, text: str) -> None:
         """Type *text* and Enter. Errors as for `send_text`."""
         with self._lock:
             self._check_alive()
-            self._note_prompt_owed()
-            self.typist.type(text, quote=self._edits_lines, enter=True)
+            noting = self._note_prompt_owed()
+            self.typist.type(text, quote=self.edits_lines, enter=True, noting=noting)
 
     def paste(self, text: str) -> None:
         """Paste *text* as one piece, through a tmux buffer that is deleted again.
@@ -218,21 +218,24 @@ class Pane:
             keys.check_key(name)
         with self._lock:
             self._check_alive()
-            if keys.LINE_ENDING_KEYS.intersection(names):
-                self._note_prompt_owed()
-            self.typist.press(names)
+            ends_line = keys.LINE_ENDING_KEYS.intersection(names)
+            noting = self._note_prompt_owed() if ends_line else False
+            self.typist.press(names, noting=noting)
 
     @property
-    def _edits_lines(self) -> bool:
-        """Input goes to a line editor of ours or to a cooked terminal."""
+    def edits_lines(self) -> bool:
+        """Input goes to a line editor that we know, or to a cooked terminal."""
         modes = tty.modes(self.terminal)
         if modes is not None and modes.canonical:
             return True
-        return self.channel is not None and self.shell_is_in_foreground
+        return self.launch.edits_lines and self.shell_is_in_foreground
 
-    def _note_prompt_owed(self) -> None:
+    def _note_prompt_owed(self) -> bool:
+        """A line is about to end; True if only the screen will tell of a prompt."""
         if self.channel is not None:
             self.typist.owed_after = self.channel.drain().number
+            self.channel.asks_for_rest = False
+        return self.channel is None and self.launch.prompt is not None
 
     def _check_alive(self) -> None:
         if self.has_ended:
@@ -395,4 +398,4 @@ class Pane:
             PaneDied: The shell ended.
         """
         with self._lock:
-            return CommandRun(self, command, self.timeout(timeout)).carry_out(check)
+            return run_in(self, command, self.timeout(timeout)).carry_out(check)

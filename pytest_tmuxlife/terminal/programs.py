@@ -6,37 +6,12 @@ import contextlib
 import os
 import re
 import secrets
-import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.errors import TmuxLifeError
-
-
-@dataclass(frozen=True, slots=True)
-class ShellPrompt:
-    """A prompt that we gave the shell: ``[nonce:number]$ ``.
-
-    The number goes up with each prompt, so every echo of a command is
-    unique; the definition of the prompt itself does not match.
-    """
-
-    nonce: str
-
-    def token(self, number: int) -> str:
-        """The prompt number *number*, with its final blank."""
-        return f"[{self.nonce}:{number}]$ "
-
-    @property
-    def continuation(self) -> str:
-        """What an incomplete command gets."""
-        return f"[{self.nonce}+]> "
-
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """Any of its prompts, that for the rest of a command too."""
-        return re.compile(rf"\[{self.nonce}(?::\d+\]\$|\+\]>) ?")
+from pytest_tmuxlife.terminal.prompts import HousePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +23,77 @@ class Launch:
         env: Variables for it beyond the server's.
         name: To show.
         prompt: A pattern for the prompt up to the cursor, or None.
-        shell_prompt: Set if the shell reports each prompt by the channel.
-        channel: Path of the FIFO on which it reports, or "".
+        continuation: The same for the prompt of an incomplete input.
+        house_prompt: Set if the prompt is one of ours.
+        channel: Path of the FIFO on which it reports each prompt, or "".
+        has_status: What it reports has the status of the command before.
+        status: A line that makes it print that status, or "".
+        cancel: Keys that give an incomplete input up.
+        edits_lines: It has a line editor in which C-v quotes.
+        echoes_controls: That editor shows control characters as a terminal does.
+        files: What was made for its start.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     name: str
     prompt: re.Pattern[str] | None = None
-    shell_prompt: ShellPrompt | None = None
+    continuation: re.Pattern[str] | None = None
+    house_prompt: HousePrompt | None = None
     channel: str = ""
+    has_status: bool = False
+    status: str = ""
+    cancel: tuple[str, ...] = ("C-c",)
+    edits_lines: bool = False
+    echoes_controls: bool = True
+    files: tuple[str, ...] = ()
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
+        """Any prompt of it wherever it stands, if that is ours."""
+        return self.house_prompt.pattern if self.house_prompt else None
 
     def remove_files(self) -> None:
-        """Remove what `Shell.prepare` has made, once its program is gone."""
-        for path in (self.channel, self.channel.removesuffix(".fifo") + ".rc"):
-            if self.channel:
-                with contextlib.suppress(FileNotFoundError):
+        """Remove what was made for its start, once the program is gone."""
+        for path in self.files:
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                else:
                     os.unlink(path)
 
 
 @dataclass(frozen=True)
 class Program:
-    """An interactive program: how it starts, and its prompt.
+    """An interactive program: how it starts, and what its prompt is.
+
+    Patterns are regular expressions, matched against the cursor's line up to
+    the cursor.
 
     Attributes:
         argv: Program and arguments; looked up in PATH.
-        prompt: Regular expression for its prompt, matched against the
-            cursor's line up to the cursor; None if it has none.
-        env: Variables for it alone.
+        prompt: Pattern of its prompt; None if it has none. With it,
+            `Pane.wait_for_prompt` and `Pane.run` work.
+        env: Variables for it. Its children get them too.
         name: To show; the program's own name if empty.
+        continuation: Pattern of what it shows for the rest of an incomplete
+            input; None if it shows nothing of the kind. With it, `Pane.run`
+            takes input of several lines.
+        quit: The line that ends it; "" if it has none.
+        status: A line that makes it print the exit status of the command
+            before, as ``echo $?``; `Pane.run` types it after each command. ""
+            if there is no such line: then `CommandResult.exit_code` is None.
+        cancel: Keys that give an incomplete input up.
     """
 
     argv: Sequence[str]
     prompt: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+    continuation: str | None = None
+    quit: str = ""
+    status: str = ""
+    cancel: Sequence[str] = ("C-c",)
 
     def prepare(self, directory: str, path: str | None) -> Launch:
         """Check that it can start, and write the files it starts with.
@@ -95,92 +106,106 @@ class Program:
             TmuxLifeError: There is no such program, or a bad pattern.
         """
         argv = resolve(self.argv, path)
+        return Launch(
+            argv,
+            dict(self.env),
+            self.name or program_name(argv),
+            self._compiled("prompt", self.prompt),
+            self._compiled("continuation", self.continuation),
+            status=self.status,
+            cancel=tuple(self.cancel),
+        )
+
+    def _compiled(self, what: str, pattern: str | None) -> re.Pattern[str] | None:
         try:
-            prompt = re.compile(rf"(?:{self.prompt})\Z") if self.prompt else None
+            return re.compile(rf"(?:{pattern})\Z") if pattern else None
         except re.error as error:
             raise TmuxLifeError(
-                f"the prompt {self.prompt!r} of {self.argv[0]} is no regular "
+                f"the {what} {pattern!r} of {self.argv[0]} is no regular "
                 f"expression: {error}"
             ) from None
-        return Launch(argv, dict(self.env), self.name or program_name(argv), prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """What a preset is started with, once its prompt and paths are known.
+
+    Attributes:
+        first: Arguments before those of ``argv``.
+        last: Arguments behind them.
+        env: Variables that the program takes out of its environment itself.
+        files: Texts to write, by what their path has behind the stem.
+    """
+
+    first: Sequence[str] = ()
+    last: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Shell(Program):
-    """A shell that starts without the user's files and reports each prompt.
+class Preset(Program):
+    """A program that starts without the user's files, with a prompt of ours.
 
     Attributes:
-        rc: Gives the text of its start-up file.
-        rc_arguments: Gives the arguments that make it read that file.
-        rc_variable: Or the variable that does.
+        outfit: Gives what it is started with, from its prompt and the stem
+            of the paths that are its own: ``STEM.fifo`` is the channel.
+        reports: It reports each prompt on the channel.
+        has_status: And with it the status of the command before.
+        shows_rest: See `HousePrompt`.
+        no_newline: The same.
+        echoes_controls: See `Launch`.
     """
 
-    rc: Callable[[ShellPrompt, str], str] = field(default=lambda prompt, channel: "")
-    rc_arguments: Callable[[str], Sequence[str]] = field(default=lambda path: ())
-    rc_variable: str = ""
+    outfit: Callable[[HousePrompt, str], Outfit] = field(
+        default=lambda prompt, stem: Outfit()
+    )
+    reports: bool = True
+    has_status: bool = False
+    shows_rest: bool = True
+    no_newline: str = ""
+    echoes_controls: bool = True
 
     def prepare(self, directory: str, path: str | None) -> Launch:
-        """See `Program.prepare`; makes a start-up file and a FIFO besides."""
+        """See `Program.prepare`; makes start-up files and a FIFO besides."""
         argv = resolve(self.argv, path)
-        prompt = ShellPrompt(secrets.token_hex(2))
+        prompt = HousePrompt(secrets.token_hex(2), self.shows_rest, self.no_newline)
         stem = f"{directory}/{prompt.nonce}"
-        os.mkfifo(stem + ".fifo", 0o600)
-        with open(stem + ".rc", "x", encoding="utf-8") as file:
-            file.write(self.rc(prompt, stem + ".fifo"))
-        env = dict(self.env)
-        if self.rc_variable:
-            env[self.rc_variable] = stem + ".rc"
+        outfit = self.outfit(prompt, stem)
+        files = [*_written(stem, outfit.files)]
+        channel = stem + ".fifo" if self.reports else ""
+        if channel:
+            os.mkfifo(channel, 0o600)
+            files.append(channel)
+        continuation = self.continuation or re.escape(prompt.continuation)
         return Launch(
-            (argv[0], *self.rc_arguments(stem + ".rc"), *argv[1:]),
-            env,
+            (argv[0], *outfit.first, *argv[1:], *outfit.last),
+            {**self.env, **outfit.env},
             self.name or program_name(argv),
-            None,
+            None if channel else self._compiled("prompt", re.escape(prompt.fixed)),
+            None if channel else self._compiled("continuation", continuation),
             prompt,
-            stem + ".fifo",
+            channel,
+            self.has_status,
+            self.status,
+            tuple(self.cancel),
+            edits_lines=True,
+            echoes_controls=self.echoes_controls,
+            files=tuple(files),
         )
 
 
-def _bash_rc(prompt: ShellPrompt, channel: str) -> str:
-    # 1<> and never >: opening for writing alone would block the shell for
-    # ever once nobody reads. PS1 is set anew each time, for `activate` of a
-    # virtual environment changes it. Nothing here is exported.
-    # What the hook itself would trace under `set -x` is nobody's output.
-    hook = (
-        '{ builtin printf "%d %d\\n" "$?" "$((_tmuxlife_n += 1))" '
-        f'1<> {shlex.quote(channel)}; PS1="[{prompt.nonce}:$_tmuxlife_n]\\$ "; '
-        "} 2>/dev/null"
-    )
-    return f"""\
-bind 'set enable-bracketed-paste off'
-unset INPUTRC HISTFILE
-set +o histexpand
-_tmuxlife_n=0
-PROMPT_COMMAND={shlex.quote(hook)}
-PS2='{prompt.continuation}'
-"""
-
-
-def _dash_rc(prompt: ShellPrompt, channel: str) -> str:
-    report = f'echo "$? $((_tmuxlife_n + 1))" 1<>{shlex.quote(channel)}'
-    count = f"[{prompt.nonce}:$((_tmuxlife_n = _tmuxlife_n + 1))]$ "
-    return f"""\
-unset ENV
-_tmuxlife_n=0
-PS1={shlex.quote(f"$({report}){count}")}
-PS2='{prompt.continuation}'
-"""
-
-
-BASH = Shell(
-    ("bash", "-i"),
-    env={"INPUTRC": "/dev/null"},
-    rc=_bash_rc,
-    rc_arguments=lambda path: ("--noprofile", "--rcfile", path),
-)
-DASH = Shell(("dash", "-i"), rc=_dash_rc, rc_variable="ENV")
-SH = Shell(("sh", "-i"), rc=_dash_rc, rc_variable="ENV")
-
-PRESETS: Mapping[str, Program] = {"bash": BASH, "dash": DASH}
+def _written(stem: str, files: Mapping[str, str]) -> Sequence[str]:
+    """Write *files*; give what is to be removed later."""
+    made = []
+    for suffix, text in files.items():
+        own, _, _ = suffix.partition("/")
+        if own != suffix:
+            os.mkdir(stem + own, 0o700)
+        with open(stem + suffix, "x", encoding="utf-8") as file:
+            file.write(text)
+        made.append(stem + own)
+    return made
 
 
 def resolve(argv: Sequence[str], path: str | None) -> tuple[str, ...]:
@@ -195,7 +220,7 @@ def resolve(argv: Sequence[str], path: str | None) -> tuple[str, ...]:
     for word in argv:
         if "\0" in word:
             raise TmuxLifeError(f"argument {word!r} of a program holds a NUL")
-    found = _which(argv[0], path)
+    found = which(argv[0], path)
     if found is None:
         raise TmuxLifeError(
             f"program not found: {argv[0]} (PATH is {path or 'empty'})", program=argv[0]
@@ -206,7 +231,7 @@ def resolve(argv: Sequence[str], path: str | None) -> tuple[str, ...]:
 _found_in: dict[tuple[str, str | None], str] = {}
 
 
-def _which(name: str, path: str | None) -> str | None:
+def which(name: str, path: str | None) -> str | None:
     """As shutil.which; where a program was found before, it is looked for first."""
     known = _found_in.get((name, path))
     if known is not None and os.access(known, os.X_OK):
@@ -231,11 +256,3 @@ def as_program(program: Program | str | Sequence[str]) -> Program:
             raise TmuxLifeError("the shell line is empty")
         return Program(("sh", "-c", program), name=program.split()[0])
     return Program(tuple(program))
-
-
-def default_shell(path: str | None) -> Program:
-    """BASH where there is a bash, else the first shell found."""
-    for shell in (BASH, DASH, SH):
-        if _which(shell.argv[0], path):
-            return shell
-    raise TmuxLifeError(f"no bash, dash or sh in PATH ({path or 'empty'})")

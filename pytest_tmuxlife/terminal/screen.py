@@ -12,7 +12,7 @@ from pytest_tmuxlife.terminal.door import Answer
 
 _FORMAT = (
     "#{history_size} #{cursor_y} #{cursor_x} #{pane_width} #{pane_height} "
-    "#{pane_dead} #{pane_in_mode} #{history_limit} #{alternate_on}"
+    "#{pane_dead} #{?pane_in_mode,#{pane_mode},-} #{history_limit} #{alternate_on}"
 )
 # The second, when it goes between two commands of one call.
 _PANE_GONE = ("can't find", "no current target", "no such pane")
@@ -58,7 +58,8 @@ class Grid:
     Rows are counted from the oldest line of the history, so a row keeps its
     number while the screen scrolls. With ``joined`` captures a line that was
     wrapped is one row of text. The alternate screen is that of full-screen
-    programs, which keeps nothing of what was shown before.
+    programs, which keeps nothing of what was shown before. The mode is that of
+    tmux, as ``copy-mode``, or "".
     """
 
     history: int
@@ -67,7 +68,7 @@ class Grid:
     columns: int
     rows: int
     dead: bool
-    in_mode: bool
+    mode: str
     history_limit: int
     is_alternate: bool
     lines: list[str]
@@ -83,6 +84,11 @@ class Grid:
         return self.lines[self.cursor_y] if self.cursor_y < len(self.lines) else ""
 
     @property
+    def until_cursor(self) -> str:
+        """What stands before the cursor in its line; for a look not joined."""
+        return self.cursor_line.ljust(self.cursor_x)[: self.cursor_x]
+
+    @property
     def screen(self) -> Screen:
         """As a `Screen`; for a capture of the visible part, not joined."""
         return Screen(
@@ -95,21 +101,21 @@ class Grid:
 def parse(output: str) -> Grid:
     """What the two commands of `look` print."""
     head, _, rest = output.partition("\n")
-    numbers = [int(word) for word in head.split()]
+    *numbers, mode, limit, alternate = head.split()
+    history, y, x, columns, height, dead = map(int, numbers)
     lines = rest.split("\n")
     if lines and not lines[-1]:
         lines.pop()
-    history, y, x, columns, rows, dead, in_mode, limit, alternate = numbers
     return Grid(
         history,
         y,
         x,
         columns,
-        rows,
+        height,
         bool(dead),
-        bool(in_mode),
-        limit,
-        bool(alternate),
+        "" if mode == "-" else mode,
+        int(limit),
+        alternate == "1",
         lines,
     )
 

@@ -27,11 +27,8 @@ from pytest_tmuxlife.terminal.making import (
 )
 from pytest_tmuxlife.terminal.options import Options
 from pytest_tmuxlife.terminal.pane import Pane
-from pytest_tmuxlife.terminal.programs import (
-    Launch,
-    Program,
-    default_shell,
-)
+from pytest_tmuxlife.terminal.presets import default_shell
+from pytest_tmuxlife.terminal.programs import Launch, Program
 from pytest_tmuxlife.terminal.session import Session, check_session_name
 
 if TYPE_CHECKING:
@@ -277,7 +274,7 @@ class Server:
 
         Args:
             program: An argv list, a line for the shell, a `Program`, or the name
-                of a preset (``bash``, ``dash``).
+                of a preset (``bash``, ``python``).
             options: As for `new_session`. Errors too.
         """
         if program is not None:

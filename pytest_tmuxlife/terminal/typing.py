@@ -13,11 +13,11 @@ from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys, tty
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
-from pytest_tmuxlife.terminal.screen import Camera
+from pytest_tmuxlife.terminal.screen import Camera, Grid
 
 _PLACE = (
-    "#{history_size} #{cursor_y} #{cursor_x} #{pane_dead} #{pane_in_mode} "
-    "#{alternate_on}"
+    "#{history_size} #{cursor_y} #{cursor_x} #{alternate_on} #{pane_dead} "
+    "#{?pane_in_mode,#{pane_mode},-}"
 )
 _SHOWN = 3
 _REMEMBERED = 1000
@@ -46,6 +46,7 @@ class Typist:
         self.recent: deque[str] = deque(maxlen=_SHOWN)
         self.owed_after = 0
         self.ends_line = False
+        self._shown_before: Grid | None = None
         self._ever_sent: dict[str, None] = {}
         # Lines whose echo nobody has seen yet, the last one perhaps unended.
         self._unsettled: list[str] = []
@@ -71,21 +72,32 @@ class Typist:
         if not self.is_line_open:
             self._unsettled.clear()
 
-    def type(self, text: str, *, quote: bool, enter: bool) -> Sent:
-        """Type *text*, and Enter behind it if asked; return where that began."""
+    def type(
+        self, text: str, *, quote: bool, enter: bool, noting: bool = False
+    ) -> Sent:
+        """Type *text*, and Enter behind it if asked; return where that began.
+
+        Args:
+            text: As it is.
+            quote: Control characters get a C-v before them.
+            enter: End the line.
+            noting: Note the screen before, for `is_unanswered`.
+        """
         modes = tty.modes(self._terminal)
         keys.check_text(text, modes)
         typed = keys.quoted(text) if quote else text
         commands = list(keys.typing_commands(self._pane, typed))
         if enter:
             commands.append(["send-keys", "-t", self._pane, "Enter"])
+        self._shown_before = self._camera.screen() if noting else None
         self._note_text(text, enter=enter)
         is_echoed = modes is None or modes.will_echo
         self.ends_line = enter or "\n" in text
         return self._send(commands, is_echoed)
 
-    def press(self, names: Sequence[str]) -> Sent:
-        """Press keys; return where the cursor stood."""
+    def press(self, names: Sequence[str], *, noting: bool = False) -> Sent:
+        """Press keys; return where the cursor stood. *noting* as for `type`."""
+        self._shown_before = self._camera.screen() if noting else None
         self.recent.append(" ".join(names))
         self.ends_line = bool(keys.LINE_ENDING_KEYS.intersection(names))
         if self.ends_line:
@@ -142,10 +154,11 @@ class Typist:
         # With a second line tmux hands out the first without being asked for it.
         batches = list(keys.batches([look, ["display-message", "-p", ""], *commands]))
         answer = self._client.call(batches[0])
-        place = [int(word) for word in answer.stdout.split()]
+        *words, mode = answer.stdout.decode().split() or [""]
+        place = [int(word) for word in words]
         if place:
             # First of all: in copy mode tmux refuses keys for a reason of its own.
-            self._check_place(dead=bool(place[3]), in_mode=bool(place[4]))
+            self._check_place(dead=bool(place[4]), mode="" if mode == "-" else mode)
         self._camera.check(answer)
         for batch in batches[1:]:
             self._camera.check(self._client.call(batch))
@@ -155,11 +168,24 @@ class Typist:
         row, column = self._line_start or (history + y, x)
         self._line_start = (row, column) if self.is_line_open else None
         self.sent = Sent(
-            tuple(self._unsettled), row, column, history, is_echoed, bool(place[5])
+            tuple(self._unsettled), row, column, history, is_echoed, bool(place[3])
         )
         return self.sent
 
-    def _check_place(self, *, dead: bool, in_mode: bool) -> None:
+    def is_unanswered(self, grid: Grid) -> bool:
+        """A line was ended, and the pane shows nothing of that yet.
+
+        Where a pane keeps no further lines its rows do not count up, after a
+        clear they begin anew: then it is what they show that has changed.
+        """
+        before, sent = self._shown_before, self.sent
+        if not self.ends_line or before is None or sent is None:
+            return False
+        if grid.cursor_row > sent.row:
+            return False
+        return grid.cursor_x > sent.column or grid.lines == before.lines
+
+    def _check_place(self, *, dead: bool, mode: str) -> None:
         if dead:
             raise PaneDied(
                 f"the program of pane {self._pane} has ended; the text went nowhere",
@@ -167,12 +193,12 @@ class Typist:
                 program="",
                 screen="",
             )
-        if in_mode:
+        if mode:
             raise PaneNotReady(
-                f"pane {self._pane} is in copy mode, which takes keys for itself; "
+                f"pane {self._pane} is in {mode}, which takes keys for itself; "
                 "leave it first: cmd('send-keys', '-t', pane.id, '-X', 'cancel')",
                 pane=self._pane,
-                state="copy mode",
+                state=mode,
             )
 
     def fresh_lines(self, prompt: re.Pattern[str] | None) -> list[str]:

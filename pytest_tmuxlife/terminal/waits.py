@@ -14,7 +14,7 @@ from pytest_tmuxlife.errors import (
     TmuxLifeError,
     WaitTimeout,
 )
-from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal import readiness, tty
 from pytest_tmuxlife.terminal.choice import Choice
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import behind_prompt
@@ -115,7 +115,23 @@ class Waits:
                 pane=pane.id,
                 state="unknown prompt",
             )
-        self.until(lambda: self.is_at_prompt() or None, timeout, "prompt")
+        lasting = readiness.LastingState(pane)
+
+        def look() -> bool | None:
+            if self.is_at_prompt():
+                return True
+            error = lasting.look()
+            if error is not None:
+                raise error
+            return None
+
+        try:
+            self.until(look, timeout, "prompt")
+        except WaitTimeout as error:
+            refusal = (
+                readiness.lasting(pane, pane.camera.screen()) if error.screen else None
+            )
+            raise refusal or error from None
         pane.typist.settle(at_prompt=True)
 
     def until(
@@ -189,15 +205,13 @@ class Waits:
         return views[scope]
 
     def _fresh_text(self) -> str:
-        shell_prompt = self._pane.launch.shell_prompt
-        pattern = shell_prompt.pattern if shell_prompt else None
-        return "\n".join(self._pane.typist.fresh_lines(pattern))
+        pane = self._pane
+        return "\n".join(pane.typist.fresh_lines(pane.launch.pattern))
 
     def visible_text(self) -> str:
         """What the screen shows, without the echo of the last send."""
-        shell_prompt = self._pane.launch.shell_prompt
-        pattern = shell_prompt.pattern if shell_prompt else None
-        return "\n".join(self._pane.typist.visible_lines(pattern))
+        pane = self._pane
+        return "\n".join(pane.typist.visible_lines(pane.launch.pattern))
 
     def _cursor_line(self) -> str:
         return self._pane.camera.screen().cursor_line
@@ -215,22 +229,18 @@ class Waits:
         if modes is None or modes.unread:
             return False
         grid = pane.camera.screen()
-        if grid.in_mode:
+        if grid.mode:
             return False
-        shell_prompt = pane.launch.shell_prompt
-        if pane.channel is None or shell_prompt is None:
+        prompt = pane.launch.house_prompt
+        if pane.channel is None or prompt is None:
             return self._cursor_is_behind_prompt(grid)
-        behind = behind_prompt(grid.lines, shell_prompt, pane.channel.last.number)
+        behind = behind_prompt(grid.lines, prompt, pane.channel.last.number)
         if pane.typist.is_line_open:
             return behind == ""
         return behind is not None
 
     def _cursor_is_behind_prompt(self, grid: Grid) -> bool:
-        prompt, typist = self._pane.launch.prompt, self._pane.typist
-        if prompt is None:
+        prompt = self._pane.launch.prompt
+        if prompt is None or self._pane.typist.is_unanswered(grid):
             return False
-        sent = typist.sent
-        if sent is not None and typist.ends_line and grid.cursor_row <= sent.row:
-            return False
-        padded = grid.cursor_line.ljust(grid.cursor_x)[: grid.cursor_x]
-        return prompt.search(padded) is not None
+        return prompt.search(grid.until_cursor) is not None

@@ -1,0 +1,261 @@
+"""The programs that we know: shells that report a status, and REPLs.
+
+None leaves what it was started with to its children: a start-up file takes
+variables out of the environment before the first prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+
+from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal.programs import Outfit, Preset, Program, which
+from pytest_tmuxlife.terminal.prompts import HousePrompt
+
+
+def _bash(prompt: HousePrompt, stem: str) -> Outfit:
+    # 1<> and never >: opening for writing alone would block the shell for
+    # ever once nobody reads. PS1 is set anew each time, for `activate` of a
+    # virtual environment changes it. Nothing here is exported.
+    # What the hook itself would trace under `set -x` is nobody's output.
+    hook = (
+        '{ builtin printf "%d %d\\n" "$?" "$((_tmuxlife_n += 1))" '
+        f'1<> {shlex.quote(stem + ".fifo")}; PS1="[{prompt.nonce}:$_tmuxlife_n]\\$ "; '
+        "} 2>/dev/null"
+    )
+    rc = f"""\
+bind 'set enable-bracketed-paste off'
+unset INPUTRC HISTFILE
+set +o histexpand
+_tmuxlife_n=0
+PROMPT_COMMAND={shlex.quote(hook)}
+PS2='{prompt.continuation}'
+"""
+    return Outfit(
+        first=("--noprofile", "--rcfile", stem + ".rc"),
+        env={"INPUTRC": "/dev/null"},
+        files={".rc": rc},
+    )
+
+
+def _dash(prompt: HousePrompt, stem: str) -> Outfit:
+    report = f'echo "$? $((_tmuxlife_n + 1))" 1<>{shlex.quote(stem + ".fifo")}'
+    count = f"[{prompt.nonce}:$((_tmuxlife_n = _tmuxlife_n + 1))]$ "
+    rc = f"""\
+unset ENV
+_tmuxlife_n=0
+PS1={shlex.quote(f"$({report}){count}")}
+PS2='{prompt.continuation}'
+"""
+    return Outfit(env={"ENV": stem + ".rc"}, files={".rc": rc})
+
+
+def _zsh(prompt: HousePrompt, stem: str) -> Outfit:
+    rc = f"""\
+unset ZDOTDIR HISTFILE zle_bracketed_paste
+unsetopt prompt_cr prompt_sp bang_hist
+bindkey -e
+_tmuxlife_n=0
+_tmuxlife_precmd() {{
+  {{
+    builtin print -r -- $? $((_tmuxlife_n += 1)) 1<> {shlex.quote(stem + ".fifo")}
+    PS1="[{prompt.nonce}:$_tmuxlife_n]\\$ "
+  }} 2>/dev/null
+}}
+precmd_functions=(_tmuxlife_precmd)
+PS2='{prompt.continuation}'
+"""
+    return Outfit(first=("-d",), env={"ZDOTDIR": stem + ".d"}, files={".d/.zshrc": rc})
+
+
+def _fish(prompt: HousePrompt, stem: str) -> Outfit:
+    # Once the channel is removed, `>` makes a file of its name: nothing hangs.
+    # What is incomplete gets no prompt, so Enter says it. C-v would paste.
+    channel = _quoted_for_fish(stem + ".fifo")
+    quoted = (
+        f"bind \\x16\\x{code:02x} 'commandline -i \\x{code:02x}'\n"
+        for code in (*range(1, 10), *range(11, 32), 127)
+    )
+    rc = f"""\
+set -g fish_greeting
+set -g fish_autosuggestion_enabled 0
+set -g _tmuxlife_n 0
+function fish_prompt
+    builtin echo -n '[{prompt.nonce}:'$_tmuxlife_n']$ '
+end
+function fish_right_prompt
+end
+function fish_mode_prompt
+end
+function _tmuxlife_report --on-event fish_prompt
+    set -l ended $status
+    set -g _tmuxlife_n (builtin math $_tmuxlife_n + 1)
+    builtin echo $ended $_tmuxlife_n > {channel}
+end
+function _tmuxlife_enter
+    commandline --is-valid
+    test $status -eq 2; and builtin echo + $_tmuxlife_n > {channel}
+    commandline -f execute
+end
+function _tmuxlife_cancel
+    commandline ''
+    commandline -f execute
+end
+bind \\r _tmuxlife_enter
+bind \\cc _tmuxlife_cancel
+{"".join(quoted)}"""
+    return Outfit(
+        first=("--no-config", "--private"),
+        last=("-C", f"source {_quoted_for_fish(stem + '.rc')}"),
+        files={".rc": rc},
+    )
+
+
+def _quoted_for_fish(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _python(prompt: HousePrompt, stem: str) -> Outfit:
+    # The REPL takes str(sys.ps1) for each prompt, with no Python frame above.
+    # Variables go at the first prompt: 3.13 chooses its REPL just before.
+    rc = f"""\
+import os
+import sys
+
+class Prompt:
+    number = 0
+
+    def __str__(self):
+        try:
+            sys._getframe(1)
+        except ValueError:
+            return self.next()
+        return ">>> "
+
+    def next(self):
+        for name in ("PYTHON_BASIC_REPL", "INPUTRC"):
+            os.environ.pop(name, None)
+        self.number += 1
+        channel = os.open({stem + ".fifo"!r}, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.write(channel, b"- %d\\n" % self.number)
+        finally:
+            os.close(channel)
+        return "[{prompt.nonce}:%d]$ " % self.number
+
+try:
+    import readline
+except ImportError:
+    pass
+else:
+    if "libedit" not in (readline.__doc__ or ""):
+        readline.parse_and_bind("set enable-bracketed-paste off")
+# It would read the user's history, and write it at the end.
+sys.__dict__.pop("__interactivehook__", None)
+sys.argv[:] = [""]
+sys.ps1 = Prompt()
+sys.ps2 = "{prompt.continuation}"
+"""
+    source = stem + ".py"
+    start = f"with open({source!r}) as _: exec(_.read(), {{}})\ndel _"
+    return Outfit(
+        first=("-q", "-i"),
+        last=("-c", start),
+        env={"PYTHON_BASIC_REPL": "1", "INPUTRC": "/dev/null"},
+        files={".py": rc},
+    )
+
+
+def _node(prompt: HousePrompt, stem: str) -> Outfit:
+    # The REPL sets its first prompt, or one for the rest, and calls prompt().
+    rc = f"""\
+'use strict';
+const fs = require('fs');
+const {{ Interface }} = require('readline');
+const first = '[{prompt.nonce}]';
+let number = 0;
+const repl = require('repl').start({{
+  prompt: '', terminal: true, useColors: false, preview: false, useGlobal: true,
+  breakEvalOnSigint: true,
+}});
+function show(preserveCursor) {{
+  let text = '{prompt.continuation}';
+  if (this._prompt === first) {{
+    number += 1;
+    const channel = fs.openSync({json.dumps(stem + ".fifo")}, 'r+');
+    fs.writeSync(channel, `- ${{number}}\\n`);
+    fs.closeSync(channel);
+    text = `[{prompt.nonce}:${{number}}]$ `;
+  }}
+  Interface.prototype.setPrompt.call(this, text);
+  Interface.prototype.prompt.call(this, preserveCursor);
+}}
+repl.prompt = show;
+repl.setPrompt(first);
+repl.on('exit', () => process.exit());
+repl.displayPrompt();
+"""
+    return Outfit(last=(stem + ".cjs",), files={".cjs": rc})
+
+
+def _gdb(prompt: HousePrompt, stem: str) -> Outfit:
+    # Each by itself: what an older gdb does not know stops none of the others.
+    settings = (
+        f"set prompt {prompt.fixed}",
+        "set pagination off",
+        "set confirm off",
+        "set width 0",
+        "set height 0",
+        "set style enabled off",
+        "set history save off",
+        "set debuginfod enabled off",
+    )
+    arguments = [word for setting in settings for word in ("-iex", setting)]
+    return Outfit(first=("-q", "-nx", "-nh", *arguments))
+
+
+def _sqlite(prompt: HousePrompt, stem: str) -> Outfit:
+    shown = f".prompt '{prompt.fixed}' '{prompt.continuation}'"
+    return Outfit(first=("-init", "/dev/null", "-interactive", "-cmd", shown))
+
+
+BASH = Preset(("bash", "-i"), quit="exit", outfit=_bash, has_status=True)
+ZSH = Preset(("zsh", "-i"), quit="exit", outfit=_zsh, has_status=True)
+FISH = Preset(
+    ("fish", "-i"),
+    quit="exit",
+    outfit=_fish,
+    has_status=True,
+    shows_rest=False,
+    no_newline="\N{RETURN SYMBOL}",
+    echoes_controls=False,
+)
+DASH = Preset(("dash", "-i"), quit="exit", outfit=_dash, has_status=True)
+SH = Preset(("sh", "-i"), quit="exit", outfit=_dash, has_status=True)
+PYTHON = Preset(("python3",), quit="exit()", outfit=_python)
+NODE = Preset(("node",), quit=".exit", outfit=_node)
+GDB = Preset(("gdb",), quit="quit", outfit=_gdb, reports=False, continuation="^ *>")
+SQLITE = Preset(
+    ("sqlite3", ":memory:"), quit=".quit", outfit=_sqlite, reports=False, cancel=()
+)
+
+PRESETS: Mapping[str, Program] = {
+    "bash": BASH,
+    "zsh": ZSH,
+    "fish": FISH,
+    "dash": DASH,
+    "python": PYTHON,
+    "node": NODE,
+    "gdb": GDB,
+    "sqlite": SQLITE,
+}
+
+
+def default_shell(path: str | None) -> Program:
+    """BASH where there is a bash, else the first shell found."""
+    for shell in (BASH, DASH, SH):
+        if which(shell.argv[0], path):
+            return shell
+    raise TmuxLifeError(f"no bash, dash or sh in PATH ({path or 'empty'})")

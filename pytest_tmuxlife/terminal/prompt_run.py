@@ -1,0 +1,142 @@
+"""Carrying out a command in a program of which only the prompt is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from pytest_tmuxlife.errors import PaneNotReady, WaitTimeout
+from pytest_tmuxlife.terminal import readiness
+from pytest_tmuxlife.terminal.command import CommandResult, take_echo
+from pytest_tmuxlife.terminal.echo import Sent
+from pytest_tmuxlife.terminal.run import ON_ITS_WAY, Run
+
+_Answer = Literal["prompt", "rest"]
+
+
+class PromptRun(Run):
+    """The end is the next prompt on the screen, the output what stands above it."""
+
+    @property
+    def has_status(self) -> bool:
+        """There is a line that prints how a command ended."""
+        return bool(self.pane.launch.status)
+
+    def _carry_out(self) -> CommandResult:
+        if self.pane.has_ended:
+            raise self.pane.died()
+        try:
+            self.pane.wait_for_prompt(self._within(ON_ITS_WAY))
+        except WaitTimeout:
+            raise readiness.not_ready(self.pane) from None
+        result = self._typed_and_cut(self.command)
+        status = self.pane.launch.status
+        if not status:
+            return result
+        return replace(result, exit_code=self._status(status))
+
+    def _status(self, line: str) -> int:
+        printed = self._typed_and_cut(line).output.strip()
+        try:
+            return int(printed)
+        except ValueError:
+            raise PaneNotReady(
+                f"{line!r} is to print the exit status of {self.command!r} on pane "
+                f"{self.pane.id} ({self.pane.program}), but it printed {printed!r}",
+                pane=self.pane.id,
+                state="no status",
+            ) from None
+
+    def _typed_and_cut(self, command: str) -> CommandResult:
+        lines = command.split("\n")
+        start = self._type(lines[0])
+        answer = self._await_answer(is_last=len(lines) == 1)
+        for number, line in enumerate(lines[1:], 2):
+            self._type(line)
+            answer = self._await_answer(is_last=number == len(lines))
+        if answer == "rest":
+            raise self._incomplete()
+        duration = self.deadline.elapsed
+        output, cut = self._output(start, lines)
+        self.pane.typist.settle(at_prompt=True)
+        return CommandResult(self.command, None, output, duration, cut)
+
+    def _type(self, line: str) -> Sent:
+        quote = self.pane.edits_lines
+        return self.pane.typist.type(line, quote=quote, enter=True, noting=True)
+
+    # -- its end -------------------------------------------------------------
+
+    def _await_answer(self, *, is_last: bool) -> _Answer:
+        lasting = readiness.LastingState(self.pane)
+
+        def answer() -> _Answer | None:
+            if self.pane.is_at_prompt():
+                return "prompt"
+            if not is_last:
+                grid = self.pane.camera.screen()
+                return "rest" if readiness.asks_for_rest(self.pane, grid) else None
+            # The program may just have printed what looks like it.
+            return "rest" if lasting.look() is not None else None
+
+        try:
+            return self.pane.wait_until(
+                answer, self._within(self.deadline.timeout), "prompt"
+            )
+        except WaitTimeout:
+            raise self._timed_out() from None
+
+    # -- its output ----------------------------------------------------------
+
+    def _output(self, start: Sent, typed: list[str]) -> tuple[str, str]:
+        """The output; and why its beginning is missing, or ""."""
+        camera = self.pane.camera
+        shown = self.pane.launch.prompt
+        match = shown.search(camera.screen().until_cursor) if shown else None
+        prompt = match.group().rstrip() if match else ""
+        grid = camera.since(start.row)
+        rows, partial = _without_prompt(grid.lines, prompt)
+        taken = take_echo(rows, 0, start.column, typed[0], grid.columns)
+        if taken:
+            return self._text(rows[taken:], partial, typed[1:]), ""
+        rows, partial = _without_prompt(camera.everything().lines, prompt)
+        for index in range(len(rows) - 1, -1, -1):
+            if self._prompt_before(rows[index], typed[0]) is not None:
+                return self._text(rows[index + 1 :], partial, typed[1:]), ""
+        is_full = grid.history >= grid.history_limit * 8 // 10
+        cut = "the history limit" if is_full else "the screen was cleared"
+        return "\n".join([*rows, partial]), cut
+
+    def _prompt_before(self, row: str, line: str) -> str | None:
+        """The prompt, that for a rest too, if behind it stands *line* alone."""
+        row, line = row.rstrip(), line.rstrip()
+        if not row.endswith(line):
+            return None
+        before = row[: len(row) - len(line)]
+        launch = self.pane.launch
+        for pattern in (launch.prompt, launch.continuation):
+            # A final blank is lost if nothing stands behind it.
+            for text in (before, before + " "):
+                if pattern is not None and pattern.search(text):
+                    return before
+        return None
+
+    def _text(self, rows: list[str], partial: str, typed: list[str]) -> str:
+        """The rows without the echo of the further lines, each behind a prompt."""
+        kept: list[str] = []
+        pending = list(typed)
+        for row in rows:
+            if pending and self._prompt_before(row, pending[0]) is not None:
+                pending.pop(0)
+            else:
+                kept.append(row)
+        return "\n".join([*kept, partial])
+
+
+def _without_prompt(rows: list[str], prompt: str) -> tuple[list[str], str]:
+    """The rows above the last prompt, and what stands before it in its own."""
+    rows = list(rows)
+    while rows and not rows[-1].strip():
+        rows.pop()
+    final = rows.pop().rstrip() if rows else ""
+    return rows, final[: len(final) - len(prompt)]

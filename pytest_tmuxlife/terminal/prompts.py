@@ -1,0 +1,46 @@
+"""Prompts that we give to programs, so that they cannot be mistaken."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HousePrompt:
+    """A prompt of ours: ``[nonce:number]$ ``.
+
+    The number goes up with each prompt, so every echo of a command is
+    unique; the definition of the prompt itself does not match.
+
+    Attributes:
+        nonce: Of one start of one program.
+        shows_rest: The program shows `continuation` for the rest of an
+            incomplete command; else it just goes on in the next row.
+        no_newline: What it puts behind output that ends without a newline,
+            and blanks to the edge, before it shows the prompt in a row of its
+            own; "" if it shows the prompt right behind it.
+    """
+
+    nonce: str
+    shows_rest: bool = True
+    no_newline: str = ""
+
+    def token(self, number: int) -> str:
+        """The prompt number *number*, with its final blank."""
+        return f"[{self.nonce}:{number}]$ "
+
+    @property
+    def fixed(self) -> str:
+        """For a program whose prompt cannot be counted."""
+        return f"[{self.nonce}]$ "
+
+    @property
+    def continuation(self) -> str:
+        """What an incomplete command gets."""
+        return f"[{self.nonce}+]> "
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Any of its prompts, that for the rest of a command too."""
+        return re.compile(rf"\[{self.nonce}(?:(?::\d+)?\]\$|\+\]>) ?")

@@ -1,0 +1,127 @@
+"""One `Pane.run`, whatever tells that the command has ended."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.errors import (
+    CommandFailed,
+    CommandTimeout,
+    PaneNotReady,
+    ServerNotRunning,
+    TmuxLifeError,
+)
+from pytest_tmuxlife.terminal import keys, readiness, tty
+from pytest_tmuxlife.terminal.client import limited_by
+from pytest_tmuxlife.terminal.command import CommandResult
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.terminal.pane import Pane
+
+# After a wait for the last words of a command the prompt is on its way.
+ON_ITS_WAY = 1.0
+PROMPT_LIMIT = 5.0
+_SHOWN_OUTPUT = 2000
+
+
+class Run(ABC):
+    """A command on its way: typed, waited for, and its output cut out.
+
+    Args:
+        pane: Where.
+        command: One line or more.
+        timeout: Seconds.
+
+    Raises:
+        TmuxLifeError: The command's echo could not be recognised.
+    """
+
+    def __init__(self, pane: Pane, command: str, timeout: float) -> None:
+        self.pane = pane
+        self.command = keys.check_command(command, controls=pane.launch.echoes_controls)
+        self.deadline = Deadline(timeout)
+
+    @property
+    @abstractmethod
+    def has_status(self) -> bool:
+        """The program tells how a command ended."""
+
+    @abstractmethod
+    def _carry_out(self) -> CommandResult: ...
+
+    def carry_out(self, check: bool) -> CommandResult:
+        """Type it, wait for its end, and cut its output out."""
+        if check and not self.has_status:
+            raise TmuxLifeError(
+                f"check=True needs an exit status, and {self.pane.program} in pane "
+                f"{self.pane.id} has none",
+                pane=self.pane.id,
+            )
+        with limited_by(self.deadline):
+            try:
+                result = self._carry_out()
+            except ServerNotRunning as error:
+                if not (error.timeout and self.deadline.expired):
+                    raise
+                raise self._unanswered(error) from None
+        if check and result.exit_code:
+            raise CommandFailed(
+                f"{self.command!r} ended with status {result.exit_code} on pane "
+                f"{self.pane.id} after {result.duration:.1f} s"
+                f"{_indented(result.output)}",
+                command=self.command,
+                exit_code=result.exit_code,
+                output=result.output,
+            )
+        return result
+
+    def _within(self, seconds: float) -> float:
+        """So many seconds, or what is left, before the pane scales it."""
+        return min(seconds, self.deadline.remaining / self.pane.timeout_scale)
+
+    def _incomplete(self) -> PaneNotReady:
+        screen = self.pane.screen()
+        cancel = self.pane.launch.cancel
+        if cancel:
+            self.pane.send_key(*cancel)
+            self.pane.wait_for_prompt(PROMPT_LIMIT)
+        what = f"was cancelled with {', '.join(cancel)}" if cancel else "still does"
+        return PaneNotReady(
+            f"{self.command!r} is incomplete: {self.pane.program} asks for the rest "
+            f"of it (an open quote or bracket?); it {what}\n{screen.describe()}",
+            pane=self.pane.id,
+            state=readiness.CONTINUATION,
+        )
+
+    def _timed_out(self, hint: str = "") -> CommandTimeout:
+        lines = self.pane.typist.fresh_lines(self.pane.launch.pattern)
+        screen = self.pane.screen()
+        return CommandTimeout(
+            f"{self.command!r} did not end within {self.deadline.timeout:g} s on pane "
+            f"{self.pane.id} (foreground: {tty.foreground_name(self.pane.pid)}; it "
+            f"goes on: stop it with send_key('C-c'){hint})\n{screen.describe()}",
+            command=self.command,
+            timeout=self.deadline.timeout,
+            output="\n".join(lines),
+            screen=screen,
+        )
+
+    def _unanswered(self, error: ServerNotRunning) -> CommandTimeout:
+        return CommandTimeout(
+            f"{self.command!r} on pane {self.pane.id}: {error} (is it stopped? its pid "
+            f"is {self.pane.server_pid}); whether it was typed, and has ended, is not "
+            "known",
+            command=self.command,
+            timeout=self.deadline.timeout,
+            output="",
+            screen=None,
+        )
+
+
+def _indented(output: str) -> str:
+    shown = output[-_SHOWN_OUTPUT:].rstrip("\n")
+    if not shown:
+        return ""
+    return "\n  output:\n" + "\n".join("    " + line for line in shown.split("\n"))
