@@ -82,7 +82,12 @@ class PaneDied(TmuxLifeError):
 
 
 class PaneNotReady(TmuxLifeError):
-    """The pane is not at its prompt. ``.state`` names what it is doing."""
+    """The pane is not at its prompt. ``.state`` names what it is doing.
+
+    ``busy``; ``continuation prompt``: it asks for the rest of an incomplete
+    input; a mode of tmux, as ``copy-mode`` or ``view-mode``; ``unknown prompt``.
+    Others say in words what was found. A program that has ended is `PaneDied`.
+    """
 
     pane: str
     state: str

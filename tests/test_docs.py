@@ -16,6 +16,7 @@ from pytest_tmuxlife.leaks.exemptions import EXEMPTIONS
 from pytest_tmuxlife.settings import ALL_SETTINGS, add_options
 from pytest_tmuxlife.terminal.environment import KEPT
 from pytest_tmuxlife.terminal.options import Options
+from pytest_tmuxlife.terminal.presets import PRESETS
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
@@ -114,6 +115,23 @@ def test_table_of_fixtures_has_each(page: Path) -> None:
     """Every public fixture is there, none besides."""
     public = {f"`{name}`" for name in plugin.__all__ if not name.startswith("_")}
     assert {row[0] for row in table(page, "fixtures")[1:]} == public
+
+
+def test_table_of_presets_is_that_of_the_code() -> None:
+    """Names, objects, programs, prompts, statuses and how they end."""
+    assert table(DOCS / "reference" / "programs.md", "presets")[1:] == [
+        (
+            f"`{name}`",
+            f"`{name.upper()}`",
+            f"`{' '.join(preset.argv)}`",
+            "reported" if preset.reports else "seen",
+            "yes" if preset.has_status else "`None`",
+            f"`{preset.quit}`",
+        )
+        for name, preset in PRESETS.items()
+    ]
+    for name, preset in PRESETS.items():
+        assert getattr(pytest_tmuxlife, name.upper()) is preset
 
 
 @pytest.mark.parametrize("page", [README, DOCS / "reference" / "settings.md"])

@@ -162,7 +162,10 @@ BAD = {
     "tmux_kill_grace": ("-1", "expected seconds, 0 or more"),
     "tmux_timeout": ("0", "expected seconds, more than 0"),
     "tmux_timeout_scale": ("nan", "expected a factor, more than 0"),
-    "tmux_program": ("cobol", "expected one of bash, dash"),
+    "tmux_program": (
+        "cobol",
+        "expected one of bash, zsh, fish, dash, python, node, gdb, sqlite",
+    ),
     "tmux_size": ("80", "expected COLUMNSxROWS, as 80x24"),
     "tmux_engine": ("steam", "expected one of native, process"),
     "tmux_leak_check": ("on", "expected one of off, warn, fail"),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from pytest_tmuxlife.errors import TmuxLifeError
-from pytest_tmuxlife.terminal.presets import PRESETS
-from pytest_tmuxlife.terminal.programs import Program, as_program
+from pytest_tmuxlife.terminal.presets import as_program
+from pytest_tmuxlife.terminal.programs import Program
 
 _MAX_SIDE = 10_000
 
@@ -82,10 +82,12 @@ def _program(value: object) -> Program | None:
     if value is None or isinstance(value, Program):
         return value
     if isinstance(value, str):
-        return PRESETS.get(value) or as_program(value)
+        return as_program(value)
     if isinstance(value, Sequence) and all(isinstance(word, str) for word in value):
         return as_program(value)
-    raise TypeError("expected a Program, an argv list, or a shell line")
+    raise TypeError(
+        "expected a Program, the name of a preset, an argv list, or a shell line"
+    )
 
 
 def parse_size(value: object) -> tuple[int, int]:

@@ -277,7 +277,8 @@ class Pane:
         """Wait until the program shows its prompt and reads from it.
 
         Raises:
-            PaneNotReady: The program has no prompt that is known.
+            PaneNotReady: The program has no prompt that is known; or only keys
+                can lead to it, from a mode of tmux or an incomplete input.
             WaitTimeout: It did not come back; shows the screen.
             PaneDied: The program ended.
         """
@@ -379,9 +380,11 @@ class Pane:
     def run(
         self, command: str, timeout: float | None = None, check: bool = False
     ) -> CommandResult:
-        """Type *command* at the shell's prompt and return once it has ended.
+        """Type *command* at the program's prompt and return once it has ended.
 
-        Lines are typed one after another, each once the shell asks for it.
+        Lines are typed one after another, each once the program asks for it. It
+        has ended when the program reports the next prompt or, where it reports
+        none, shows it.
 
         Args:
             command: One command or more, of one line or more.
@@ -390,12 +393,12 @@ class Pane:
 
         Raises:
             PaneNotReady: The pane is not at its prompt, nor a second later;
-                its program is no shell that we know; the command is
-                incomplete; or somebody else had typed there. The last two
-                cancel the line.
+                no prompt of its program is known; the command is incomplete;
+                or somebody else had typed there. The last two cancel the line.
+            TmuxLifeError: With *check*: its program has no exit statuses.
             CommandTimeout: It did not end in time; has the output so far.
             CommandFailed: With *check*: its status was not 0.
-            PaneDied: The shell ended.
+            PaneDied: The program ended.
         """
         with self._lock:
             return run_in(self, command, self.timeout(timeout)).carry_out(check)

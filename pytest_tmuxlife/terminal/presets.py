@@ -7,11 +7,13 @@ variables out of the environment before the first prompt.
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_tmuxlife.errors import TmuxLifeError
-from pytest_tmuxlife.terminal.programs import Outfit, Preset, Program, which
+from pytest_tmuxlife.terminal.programs import Launch, Outfit, Preset, Program, which
 from pytest_tmuxlife.terminal.prompts import HousePrompt
 
 
@@ -241,7 +243,7 @@ SQLITE = Preset(
     ("sqlite3", ":memory:"), quit=".quit", outfit=_sqlite, reports=False, cancel=()
 )
 
-PRESETS: Mapping[str, Program] = {
+PRESETS: Mapping[str, Preset] = {
     "bash": BASH,
     "zsh": ZSH,
     "fish": FISH,
@@ -251,6 +253,42 @@ PRESETS: Mapping[str, Program] = {
     "gdb": GDB,
     "sqlite": SQLITE,
 }
+
+
+# What sh knows itself, though PATH may have no program of that name.
+_BUILTINS = (
+    ". : alias bg break cd command continue eval exec exit export fg getopts hash jobs "
+    "read readonly return set shift times trap type ulimit umask unalias unset wait"
+)
+
+
+@dataclass(frozen=True)
+class ShellLine(Program):
+    """A line for ``sh -c``."""
+
+    def prepare(self, directory: str, path: str | None) -> Launch:
+        """See `Program.prepare`; a single word that is nothing is refused."""
+        line = self.argv[-1].strip()
+        is_word = re.fullmatch(r"[\w.+-]+", line) is not None
+        if is_word and line not in _BUILTINS.split() and which(line, path) is None:
+            raise TmuxLifeError(
+                f"program {line!r} is no preset ({', '.join(PRESETS)}), and not found "
+                f"in PATH ({path or 'empty'})",
+                program=line,
+            )
+        return super().prepare(directory, path)
+
+
+def as_program(program: Program | str | Sequence[str]) -> Program:
+    """What a user may give: a preset's name, a shell line, argv, or a `Program`."""
+    if isinstance(program, Program):
+        return program
+    if isinstance(program, str):
+        if not program.strip():
+            raise TmuxLifeError("the shell line is empty")
+        line = ShellLine(("sh", "-c", program), name=program.split()[0])
+        return PRESETS.get(program, line)
+    return Program(tuple(program))
 
 
 def default_shell(path: str | None) -> Program:

@@ -245,14 +245,3 @@ def which(name: str, path: str | None) -> str | None:
 def program_name(argv: Sequence[str]) -> str:
     """The program's name without its directory."""
     return os.path.basename(argv[0])
-
-
-def as_program(program: Program | str | Sequence[str]) -> Program:
-    """What a user may give as program: argv, a shell line, or a `Program`."""
-    if isinstance(program, Program):
-        return program
-    if isinstance(program, str):
-        if not program.strip():
-            raise TmuxLifeError("the shell line is empty")
-        return Program(("sh", "-c", program), name=program.split()[0])
-    return Program(tuple(program))
