@@ -134,7 +134,7 @@ def test_paste_in_copy_mode_is_refused_by_name(
     tmux_server: Server, tmux_pane: Pane
 ) -> None:
     tmux_server.cmd("copy-mode", "-t", tmux_pane.id)
-    with pytest.raises(PaneNotReady, match="copy mode"):
+    with pytest.raises(PaneNotReady, match="in copy-mode"):
         tmux_pane.paste("echo lost")
     assert tmux_server.cmd("list-buffers").stdout == []
     tmux_server.cmd("send-keys", "-t", tmux_pane.id, "-X", "cancel")

@@ -42,6 +42,7 @@ class Pane:
         server_pid: Of the tmux server.
         watch: Of its terminal, for waits.
         waits: What the waits below are made of.
+        launch: How its program was started.
         timeout_scale: Multiplies every time limit.
         clean_since: What `server_has_read` gave when its prompt was last seen
             with nothing behind it.
@@ -67,7 +68,7 @@ class Pane:
         self._timeout = timeout
         self.timeout_scale = client.timeout_scale
         self.server_pid = server_pid
-        self._launch = launch or Launch((), {}, self.program)
+        self.launch = launch or Launch((), {}, self.program)
         pidfd = kernel.open_pidfd(pid)
         self._pidfd = -1 if pidfd is None else own.claim(pidfd)
         self._lock = threading.RLock()
@@ -105,11 +106,6 @@ class Pane:
     def pidfd(self) -> int:
         """Of its first process; -1 once the handle is closed."""
         return self._pidfd
-
-    @property
-    def launch(self) -> Launch:
-        """How its program was started."""
-        return self._launch
 
     def timeout(self, seconds: float | None) -> float:
         """The limit that holds for a call that was given *seconds*."""
@@ -177,9 +173,8 @@ class Pane:
         with self._lock:
             self._check_alive()
             if text:
-                if "\n" in text:
-                    self._note_prompt_owed()
-                self.typist.paste(text, quote=self._edits_lines)
+                noting = "\n" in text and self._note_prompt_owed()
+                self.typist.paste(text, quote=self.edits_lines, noting=noting)
 
     def interrupt(self) -> None:
         """Press ``C-c``: what is in the foreground gets SIGINT, or the key."""
@@ -218,9 +213,8 @@ class Pane:
             keys.check_key(name)
         with self._lock:
             self._check_alive()
-            ends_line = keys.LINE_ENDING_KEYS.intersection(names)
-            noting = self._note_prompt_owed() if ends_line else False
-            self.typist.press(names, noting=noting)
+            ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
+            self.typist.press(names, noting=ends_line and self._note_prompt_owed())
 
     @property
     def edits_lines(self) -> bool:

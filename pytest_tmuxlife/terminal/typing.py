@@ -105,8 +105,8 @@ class Typist:
         self._pressed = True
         return self._send([["send-keys", "-t", self._pane, "--", *names]], True)
 
-    def paste(self, text: str, *, quote: bool) -> Sent:
-        """Paste *text* as one piece; return where that began."""
+    def paste(self, text: str, *, quote: bool, noting: bool = False) -> Sent:
+        """Paste *text* as one piece; return where that began. See `type`."""
         modes = tty.modes(self._terminal)
         keys.check_text(text, modes)
         name = f"tmuxlife-{self._pane[1:]}"
@@ -114,6 +114,7 @@ class Typist:
         self._camera.ask("load-buffer", "-b", name, "-", stdin=data)
         delete = f"delete-buffer -b {name}"
         paste = f"paste-buffer {self._paste_flags} -b {name} -t {self._pane}"
+        self._shown_before = self._camera.screen() if noting else None
         self._note_text(text, enter=False)
         self.ends_line = "\n" in text
         is_echoed = modes is None or modes.will_echo
