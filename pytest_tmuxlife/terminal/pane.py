@@ -227,7 +227,9 @@ class Pane:
     def _note_prompt_owed(self) -> bool:
         """A line is about to end; True if only the screen will tell of a prompt."""
         if self.channel is not None:
-            self.typist.owed_after = self.channel.drain().number
+            number = self.channel.drain().number
+            self.typist.awaits_prompt = number <= self.typist.owed_after
+            self.typist.owed_after = number
             self.channel.asks_for_rest = False
         return self.channel is None and self.launch.prompt is not None
 

@@ -33,6 +33,7 @@ class Typist:
             higher one is owed.
         ends_line: The last send ended a line.
         is_line_open: Something is typed and not ended yet.
+        awaits_prompt: What is typed now is typed ahead of a prompt.
     """
 
     def __init__(
@@ -47,6 +48,9 @@ class Typist:
         self.owed_after = 0
         self.ends_line = False
         self._shown_before: Grid | None = None
+        self.awaits_prompt = False
+        # Squashed lines that were typed ahead.
+        self._ahead: set[str] = set()
         self._ever_sent: dict[str, None] = {}
         # Lines whose echo nobody has seen yet, the last one perhaps unended.
         self._unsettled: list[str] = []
@@ -67,7 +71,8 @@ class Typist:
                 typed and not ended either.
         """
         if at_prompt:
-            self.is_line_open = self._pressed = False
+            self.is_line_open = self._pressed = self.awaits_prompt = False
+            self._ahead.clear()
             self._line_start = None
         if not self.is_line_open:
             self._unsettled.clear()
@@ -147,6 +152,8 @@ class Typist:
             self._unsettled.pop()
         for line in self._unsettled:
             self._ever_sent[squash(line)] = None
+        if self.awaits_prompt:
+            self._ahead.update(filter(None, map(squash, self._unsettled)))
         while len(self._ever_sent) > _REMEMBERED:
             del self._ever_sent[next(iter(self._ever_sent))]
 
@@ -172,6 +179,13 @@ class Typist:
             tuple(self._unsettled), row, column, history, is_echoed, bool(place[3])
         )
         return self.sent
+
+    def was_ahead(self, behind: str) -> bool:
+        """What stands behind a prompt is a line typed ahead: it is carried out."""
+        shown = squash(behind)
+        return bool(shown) and any(
+            shown.startswith(line) or line.startswith(shown) for line in self._ahead
+        )
 
     def is_unanswered(self, grid: Grid) -> bool:
         """A line was ended, and the pane shows nothing of that yet.

@@ -237,7 +237,7 @@ class Waits:
         behind = behind_prompt(grid.lines, prompt, pane.channel.last.number)
         if pane.typist.is_line_open:
             return behind == ""
-        return behind is not None
+        return behind is not None and not pane.typist.was_ahead(behind)
 
     def _cursor_is_behind_prompt(self, grid: Grid) -> bool:
         prompt = self._pane.launch.prompt
