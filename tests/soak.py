@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runs_to_kill import RUN_KINDS
 from soak_clean import clean_case
-from soak_kills import HELPERS, Spans, kill_case
+from soak_kills import HAD_ENDED, HELPERS, Spans, kill_case
 
 HERE = Path(__file__).parent
 PROGRAM_LISTS = ("test_leaking_*.py", "test_clean_programs.py", "test_kinds.py")
@@ -94,10 +94,13 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield f"{options.clean} clean tests", error
     kinds = [one for one in RUN_KINDS if one.name in (options.kind or [one.name])]
     spans = Spans(say)
-    for number in range(options.kills):
-        kind = kinds[number % len(kinds)]
-        victim = kind.victims[number // len(kinds) % len(kind.victims)]
-        yield kill_case(kind, victim, spans.draw(kind))
+    kills = tries = 0
+    while kills < options.kills:
+        kind = kinds[tries % len(kinds)]
+        victim = kind.victims[tries // len(kinds) % len(kind.victims)]
+        name, error = kill_case(kind, victim, spans.draw(kind))
+        kills, tries = kills + (HAD_ENDED not in name), tries + 1
+        yield name, error
     for helper in HELPERS:
         for number in range(options.helper_kills):
             # Without and with a pool.

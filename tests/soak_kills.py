@@ -17,6 +17,8 @@ from pytest_tmuxlife.containment.identity import Identity
 
 # Seconds in which a run has started its helpers.
 START_LIMIT = 30.0
+# Said of a run that came to its end before the kill.
+HAD_ENDED = "it had ended"
 NEXT = "def test_nothing(): pass"
 HELPERS = ("reaper", "supervisor", "all")
 
@@ -83,7 +85,7 @@ def kill_run(victim: str) -> Callable[[PytestProcess], str]:
         run.assert_nothing_left()
         took = time.monotonic() - started
         run.wait()
-        return f"all gone after {took:.2f} s" if reached else "it had ended"
+        return f"all gone after {took:.2f} s" if reached else HAD_ENDED
 
     return kill_it
 
@@ -91,8 +93,10 @@ def kill_run(victim: str) -> Callable[[PytestProcess], str]:
 def kill_job(run: PytestProcess) -> str:
     """As with pytest, of which the supervisor and its helpers are in no job."""
     run.note_processes()
-    if not run.has_exited_within(0):
-        os.killpg(run.pid, signal.SIGKILL)
+    if run.has_exited_within(0):
+        return HAD_ENDED
+    # Not reaped yet: the group is its own.
+    os.killpg(run.pid, signal.SIGKILL)
     run.assert_nothing_left()
     return f"exit status {run.wait()}"
 
@@ -102,7 +106,7 @@ def kill_worker(run: PytestProcess) -> str:
     found = find_victim(run, "worker")
     run.note_processes()
     if found is None or not kill(found):
-        return "it had ended"
+        return HAD_ENDED
     its = eventually(lambda: not run.find_directory_of(found), GONE_LIMIT)
     assert its, f"the directory of the worker is left:\n{run.output}"
     status = run.wait()
