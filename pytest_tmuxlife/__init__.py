@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.screen import Screen
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
+    from pytest_tmuxlife.terminal.stream import LineStream
 
 _HOMES = {
     "containment.processes": ("ProcessInfo",),
@@ -90,6 +91,7 @@ _HOMES = {
     "terminal.screen": ("Screen",),
     "terminal.server": ("Server",),
     "terminal.session": ("Session",),
+    "terminal.stream": ("LineStream",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -115,6 +117,7 @@ __all__ = [
     "Leak",
     "LeakCheck",
     "LeakError",
+    "LineStream",
     "Pane",
     "PaneDied",
     "PaneNotReady",

@@ -157,6 +157,7 @@ class Keeper:
         ending.insist(self._find_strays)
         alone = len(self.servers) == 1 and self.shared is None
         for server in self.servers:
+            ending.insist(server.follow_no_more)
             ending.begin(server, alone=alone)
         if self.shared is not None:
             verdict = ending.judge_shared(self.shared)

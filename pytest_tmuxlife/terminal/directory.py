@@ -105,6 +105,11 @@ class PaneDirectory:
         for pane in gone:
             del self._known[pane.id]
 
+    def follow_no_more(self) -> None:
+        """Close the streams of lines: each has a process in the tmux server."""
+        for pane in (*self._replaced, *self._known.values()):
+            pane.follow_no_more()
+
     def close(self) -> None:
         """Close all handles."""
         for pane in (*self._replaced, *self._known.values()):

@@ -90,7 +90,7 @@ def kernel_status(pidfd: int) -> ExitStatus | None:
 
 
 def died(pane: Pane) -> PaneDied:
-    """See `Pane.died`."""
+    """The error for a program that has ended, with the screen if it is kept."""
     shown = ""
     try:
         shown = pane.screen().describe()

@@ -13,7 +13,6 @@ from pytest_tmuxlife.containment.processes import (
     note_tree,
     process_info,
 )
-from pytest_tmuxlife.errors import PaneDied
 from pytest_tmuxlife.terminal import exits, health, keys, size, tty
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
@@ -25,6 +24,7 @@ from pytest_tmuxlife.terminal.inotify import TerminalWatch
 from pytest_tmuxlife.terminal.programs import Launch
 from pytest_tmuxlife.terminal.runner import run_in
 from pytest_tmuxlife.terminal.screen import Camera, Screen
+from pytest_tmuxlife.terminal.stream import LineStream
 from pytest_tmuxlife.terminal.typing import Typist
 from pytest_tmuxlife.terminal.waits import Scope, Waits
 
@@ -40,6 +40,7 @@ class Pane:
         terminal: Path of its terminal.
         program: Name of the program that was started in it.
         server_pid: Of the tmux server.
+        launch: How its program was started.
         watch: Of its terminal, for waits.
         waits: What the waits below are made of.
         launch: How its program was started.
@@ -77,6 +78,7 @@ class Pane:
         self.channel = channel
         self.typist = Typist(client, id, terminal, self.camera)
         self.waits = Waits(self)
+        self._streams: list[LineStream] = []
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "alive"
@@ -84,14 +86,13 @@ class Pane:
 
     def close(self) -> None:
         """Give the descriptors of this handle back; the pane itself stays."""
+        self.follow_no_more()
         self.watch.end()
         if self._pidfd >= 0:
             own.close(self._pidfd)
             self._pidfd = -1
         if self.channel is not None:
             self.channel.close()
-
-    # -- what it is doing --------------------------------------------------
 
     @property
     def has_ended(self) -> bool:
@@ -115,9 +116,8 @@ class Pane:
     def processes(self) -> list[ProcessInfo]:
         """Its first process and all below, parents before children."""
         first = process_info(self.pid) if not self.has_ended else None
-        if first is None:
-            return []
-        return [first, *note_tree(self.pid, threads=0).processes.values()]
+        below = note_tree(self.pid, threads=0).processes.values() if first else ()
+        return [first, *below] if first else []
 
     def health(self) -> Health:
         """Whether it is there and its program alive; never raises for its end."""
@@ -139,6 +139,20 @@ class Pane:
         """
         lines = [line.rstrip() for line in self.camera.everything().lines]
         return "\n".join(lines).rstrip("\n")
+
+    def follow(self, timeout: float | None = None) -> LineStream:
+        """The lines that it prints from now on, echo and prompts among them.
+
+        Each within *timeout* seconds. Raises PaneNotReady if it has a pipe already.
+        """
+        stream = LineStream(self, timeout)
+        self._streams.append(stream)
+        return stream
+
+    def follow_no_more(self) -> None:
+        """Close what `follow` has given."""
+        while self._streams:
+            self._streams.pop().close()
 
     # -- sending -----------------------------------------------------------
 
@@ -192,8 +206,8 @@ class Pane:
     def resize(self, columns: int, rows: int) -> None:
         """Give it another size; on return its terminal has that.
 
-        Alone in its window it takes the window along, whose option ``window-size``
-        is ``manual`` from then on. What the screen shows then counts as new for waits.
+        Alone in its window it sizes that, whose ``window-size`` is ``manual`` from
+        then on. What the screen shows then counts as new for waits.
 
         Raises:
             TmuxLifeError: A size that cannot be, or not beside the other panes.
@@ -235,11 +249,7 @@ class Pane:
 
     def _check_alive(self) -> None:
         if self.has_ended:
-            raise self.died()
-
-    def died(self) -> PaneDied:
-        """The error for a program that has ended, with the screen if it is kept."""
-        return exits.died(self)
+            raise exits.died(self)
 
     # -- waiting -----------------------------------------------------------
 
@@ -292,12 +302,9 @@ class Pane:
         one place the first in the list, as in ``pexpect.spawn.expect``. Nothing is
         consumed: the next wait looks at the same text until something is sent.
 
-        Args:
-            patterns: Texts as they are, compiled regular expressions,
-                ``pexpect.EOF`` for the end of the program or of the pane,
-                ``pexpect.TIMEOUT``.
-            timeout: Seconds; None for the default.
-            scope: As for `wait_for_text`. Errors too.
+        *patterns* are texts as they are, compiled regular expressions,
+        ``pexpect.EOF`` for the end of the program or of the pane, and
+        ``pexpect.TIMEOUT``. All else is as for `wait_for_text`.
         """
         return self.waits.for_any(patterns, timeout, scope)
 
@@ -349,8 +356,6 @@ class Pane:
         """
         return self.waits.until(look, timeout, what)
 
-    # -- the prompt --------------------------------------------------------
-
     @property
     def shell_is_in_foreground(self) -> bool:
         """The pane's first process is what reads the terminal."""
@@ -360,18 +365,13 @@ class Pane:
         """The program shows its prompt, has it to itself, and nothing is unread.
 
         What a job in the background prints behind a shell's prompt changes
-        nothing; what was typed there does.
-
-        Raises:
-            PaneDied: The pane is gone.
+        nothing; what was typed there does. Raises PaneDied if the pane is gone.
         """
         return self.waits.is_at_prompt()
 
     def server_has_read(self) -> bytes:
         """Changes when the tmux server has read output of any pane."""
         return bytes_read(self.server_pid)
-
-    # -- commands ----------------------------------------------------------
 
     def run(
         self, command: str, timeout: float | None = None, check: bool = False

@@ -9,6 +9,7 @@ from pytest_tmuxlife.errors import PaneNotReady, WaitTimeout
 from pytest_tmuxlife.terminal import readiness
 from pytest_tmuxlife.terminal.command import CommandResult, take_echo
 from pytest_tmuxlife.terminal.echo import Sent
+from pytest_tmuxlife.terminal.exits import died
 from pytest_tmuxlife.terminal.run import ON_ITS_WAY, Run
 
 _Answer = Literal["prompt", "rest"]
@@ -24,7 +25,7 @@ class PromptRun(Run):
 
     def _carry_out(self) -> CommandResult:
         if self.pane.has_ended:
-            raise self.pane.died()
+            raise died(self.pane)
         try:
             self.pane.wait_for_prompt(self._within(ON_ITS_WAY))
         except WaitTimeout:

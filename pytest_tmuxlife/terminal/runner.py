@@ -14,6 +14,7 @@ from pytest_tmuxlife.terminal.command import (
     cut_output,
 )
 from pytest_tmuxlife.terminal.echo import Sent, squash
+from pytest_tmuxlife.terminal.exits import died
 from pytest_tmuxlife.terminal.prompt_run import PromptRun
 from pytest_tmuxlife.terminal.prompts import HousePrompt
 from pytest_tmuxlife.terminal.run import ON_ITS_WAY, PROMPT_LIMIT, Run
@@ -79,7 +80,7 @@ class ReportedRun(Run):
 
     def _require_prompt(self) -> None:
         if self.pane.has_ended:
-            raise self.pane.died()
+            raise died(self.pane)
         if self._is_untouched():
             return
         try:
@@ -136,7 +137,7 @@ class ReportedRun(Run):
             if record is not None:
                 return record
             if self.pane.has_ended:
-                raise self.pane.died()
+                raise died(self.pane)
             if readiness.asks_for_rest(self.pane, self.pane.camera.screen()):
                 if is_last:
                     raise self._incomplete()
@@ -205,7 +206,7 @@ class ReportedRun(Run):
         try:
             return self.pane.wait_until(drawn, PROMPT_LIMIT, f"prompt {number}")
         except PaneDied:
-            raise self.pane.died() from None
+            raise died(self.pane) from None
         except WaitTimeout as error:
             raise PaneNotReady(
                 f"the shell of pane {self.pane.id} reported prompt {number}, but does "

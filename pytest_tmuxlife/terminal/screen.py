@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -145,6 +146,11 @@ class Camera:
         self._client = client
         self._pane = pane
         self._program = program
+
+    @property
+    def directory(self) -> str:
+        """The server's own, that nobody else can enter."""
+        return os.path.dirname(os.path.dirname(self._client.socket_path))
 
     def screen(self) -> Grid:
         """The visible rows as they are."""

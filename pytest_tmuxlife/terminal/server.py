@@ -34,9 +34,6 @@ from pytest_tmuxlife.terminal.session import Session, check_session_name
 if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
 
-# Fixed once the server runs.
-_SERVER_ONLY = ("config",)
-
 
 class Server:
     """A tmux server on a private socket. It starts when it is first needed.
@@ -85,7 +82,11 @@ class Server:
             timeout_scale=timeout_scale,
         )
         self._timeout_scale = timeout_scale
-        self._directory = PaneDirectory(self._client, options.timeout, self._split)
+        self._directory = PaneDirectory(
+            self._client,
+            options.timeout,
+            lambda beside, given: self._new(None, given, "split", beside)[1],
+        )
         self._pid = 0
         self._pidfd = -1
 
@@ -290,14 +291,13 @@ class Server:
         where: str,
         beside: Beside | None = None,
     ) -> tuple[Session, Pane]:
-        for option in _SERVER_ONLY:
-            if option in given:
-                raise TmuxLifeError(
-                    f"{where}: {option} is fixed when the server starts; give it to "
-                    "tmux_server_factory, tmux_options or the marker tmux",
-                    option=option,
-                    where=where,
-                )
+        if "config" in given:
+            raise TmuxLifeError(
+                f"{where}: config is fixed when the server starts; give it to "
+                "tmux_server_factory, tmux_options or the marker tmux",
+                option="config",
+                where=where,
+            )
         options = self.options.updated(given, where)
         path = {**self._environment, **options.env}.get("PATH")
         program = options.program or default_shell(path)
@@ -319,9 +319,6 @@ class Server:
         if launch.channel or launch.prompt is not None:
             pane.wait_for_prompt()
         return Session(self._directory, session_id, pane), pane
-
-    def _split(self, beside: Beside, given: Mapping[str, Any]) -> Pane:
-        return self._new(None, given, "split", beside)[1]
 
     def _create(
         self,
@@ -385,6 +382,10 @@ class Server:
     def pane_ids(self) -> dict[int, str]:
         """Ids of the panes that were handed out, by the pid of their program."""
         return self._directory.ids()
+
+    def follow_no_more(self) -> None:
+        """Close what `Pane.follow` has given: each has a process here."""
+        self._directory.follow_no_more()
 
     def close(self) -> None:
         """Close our descriptors; whoever holds the supervisor ends the server."""

@@ -19,6 +19,7 @@ from pytest_tmuxlife.terminal.choice import Choice
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import behind_prompt
 from pytest_tmuxlife.terminal.events import PaneEvents
+from pytest_tmuxlife.terminal.exits import died
 from pytest_tmuxlife.terminal.inotify import Writes
 from pytest_tmuxlife.terminal.screen import Grid
 from pytest_tmuxlife.terminal.timeouts import timed_out, unanswered
@@ -173,11 +174,11 @@ class Waits:
                     # its last pane: a moment before the process has exited.
                     if getattr(error, "timeout", 0) or not pane.ends_within(_ENDING):
                         raise
-                    raise pane.died() from None
+                    raise died(pane) from None
                 if found is not None:
                     return found
                 if ended and seen_by_tmux:
-                    raise pane.died()
+                    raise died(pane)
                 if deadline.expired:
                     raise timed_out(pane, what, deadline)
                 next_look = deadline
