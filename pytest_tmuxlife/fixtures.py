@@ -179,7 +179,11 @@ def _tmux_keeper(
     )
     config.stash[UNREPORTED_KEY].append(keeper)
     request.node.stash[KEEPER_KEY] = keeper
-    restore = guard_environment(harness.reaper.environment_directory)
+    directory = harness.tmpdirs.current
+    if os.environ.get("TMUX_TMPDIR") != directory:
+        # Else it is that of this test already.
+        directory = harness.tmpdirs.renew()
+    restore = guard_environment(directory)
     try:
         yield keeper
     finally:

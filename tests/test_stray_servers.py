@@ -66,23 +66,78 @@ def test_server_of_the_tested_code_is_reported_and_ended(
     inner.assert_all_gone(1)
 
 
-@pytest.mark.parametrize("arguments", [(), (FLAG,)])
-def test_server_that_is_ended_is_not_reported(
-    inner: Inner, arguments: tuple[str, ...]
-) -> None:
-    """tmux leaves its socket behind, which is no leak, and can be used again."""
+def test_server_that_is_ended_is_not_reported(inner: Inner) -> None:
+    """Its socket, which tmux leaves behind, is gone when the next test begins."""
     result = inner.run(
         SOURCE
         + """
+PLACES = []
+
 @pytest.mark.parametrize("time", range(2))
 def test_it(time, tmux_leaks):
+    assert [place for place in PLACES if os.path.exists(place)] == []
+    PLACES.append(os.environ["TMUX_TMPDIR"])
     start()
     subprocess.run(["tmux", "kill-server"], check=True)
-""",
-        *arguments,
+"""
     )
     result.assert_outcomes(passed=2)
     inner.assert_all_gone(2)
+
+
+@pytest.mark.parametrize("arguments", [(), (FLAG,)])
+def test_no_later_test_reaches_the_server_of_an_earlier_one(
+    inner: Inner, arguments: tuple[str, ...]
+) -> None:
+    """It is kept, and ended with the run; nobody is accused of it meanwhile."""
+    result = inner.run(
+        SOURCE
+        + """
+PIDS = []
+
+def reaches_one():
+    return subprocess.run(["tmux", "has-session"], capture_output=True).returncode == 0
+
+def test_keeps(tmux_leaks):
+    tmux_leaks.ignore("^tmux|^sleep 1000$", reason="it serves others", keep=True)
+    start()
+    with open("survivors") as file:
+        PIDS.append(int(file.read().split()[0]))
+    assert reaches_one()
+
+def test_another(tmux_leaks):
+    assert not reaches_one()
+    assert not procfs.stat(PIDS[0]).is_zombie
+    start()
+    assert reaches_one()
+    subprocess.run(["tmux", "kill-server"], check=True)
+
+def test_third(tmux_leaks):
+    assert not reaches_one()
+    assert not procfs.stat(PIDS[0]).is_zombie
+""",
+        *arguments,
+    )
+    result.assert_outcomes(passed=3)
+    inner.assert_all_gone(2)
+
+
+def test_directory_that_was_not_used_is_used_again(inner: Inner) -> None:
+    """Nothing is made and removed for a test that starts no tmux server."""
+    result = inner.run(
+        SOURCE
+        + """
+PLACES = set()
+
+@pytest.mark.parametrize("time", range(3))
+def test_it(time, tmux_pane):
+    tmux_pane.run("tmux list-sessions", check=True)
+    PLACES.add(os.environ["TMUX_TMPDIR"])
+    assert len(PLACES) == 1
+""",
+        FLAG,
+    )
+    result.assert_outcomes(passed=3)
 
 
 def test_server_of_a_session_fixture_lives_as_long_as_that(inner: Inner) -> None:

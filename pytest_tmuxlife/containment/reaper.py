@@ -93,7 +93,7 @@ class Reaper:
 
     @property
     def environment_directory(self) -> str:
-        """Stands in TMUX_TMPDIR of the tested code while a test runs."""
+        """The first that stands in TMUX_TMPDIR of the tested code."""
         return self.run_directory + "/env"
 
     @property

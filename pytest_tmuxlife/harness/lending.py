@@ -15,6 +15,7 @@ from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
+from pytest_tmuxlife.harness.tmpdirs import TmuxTmpdirs
 from pytest_tmuxlife.open_files import explained
 from pytest_tmuxlife.terminal import inotify
 from pytest_tmuxlife.terminal.environment import clean_environment
@@ -61,6 +62,7 @@ class Harness:
         self._controller = controller
         self._environment_at_start = environment_at_start
         self._reaper: Reaper | None = None
+        self._tmpdirs: TmuxTmpdirs | None = None
         self._spares: list[Supervisor] = []
         self._kept: set[int] = set()
         self.ledger: dict[str, str] = {}
@@ -90,9 +92,19 @@ class Harness:
         return self._reaper
 
     @property
-    def environment_directory(self) -> str | None:
-        """Stands in TMUX_TMPDIR of the tested code; None before the reaper runs."""
-        return None if self._reaper is None else self._reaper.environment_directory
+    def tmpdirs(self) -> TmuxTmpdirs:
+        """What stands in TMUX_TMPDIR of the tested code; starts the reaper.
+
+        Raises:
+            ReaperDied: It could not start.
+        """
+        if self._tmpdirs is None:
+            self._tmpdirs = TmuxTmpdirs(self.reaper.environment_directory)
+        return self._tmpdirs
+
+    def tested_sockets(self) -> dict[str, int]:
+        """Inodes by path of tmux servers that the tested code has started."""
+        return {} if self._tmpdirs is None else self._tmpdirs.sockets()
 
     @property
     def is_broken(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from functools import partial
 from types import GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ import pytest
 
 from pytest_tmuxlife.containment.by_identity import end_identified
 from pytest_tmuxlife.containment.identity import Identity
-from pytest_tmuxlife.containment.listeners import sockets_in
 from pytest_tmuxlife.fixtures import guard_environment, restore_environment
 from pytest_tmuxlife.hooks.middle import Middle
 from pytest_tmuxlife.hooks.outcome import OWN_LEAKS_KEY, rules_for
@@ -68,7 +67,7 @@ class WholeRun:
         self._ending: set[object] = set()
         # What is ended once a debugger has had its look.
         self._to_end: list[Held] = []
-        self._guard = _Guard(config)
+        self._guard = _Guard(config, self._ledger.sockets_of_fixtures)
         config.pluginmanager.register(self._guard, "tmuxlife-guard")
 
     # -- a test -----------------------------------------------------------------
@@ -137,8 +136,7 @@ class WholeRun:
 
     def _sockets(self) -> dict[str, int]:
         harness = self._config.stash.get(HARNESS_KEY, None)
-        directory = harness.environment_directory if harness is not None else None
-        return sockets_in(directory) if directory is not None else {}
+        return harness.tested_sockets() if harness is not None else {}
 
     # -- a fixture of wider scope -------------------------------------------------
 
@@ -216,20 +214,21 @@ class WholeRun:
 class _Guard:
     """While a test runs, a bare tmux in it reaches no server of the user's."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(
+        self, config: pytest.Config, shared_sockets: Callable[[], Collection[str]]
+    ) -> None:
         self._config = config
+        self._shared_sockets = shared_sockets
         settings = config.stash[SETTINGS_KEY]
         self._is_wanted = settings.leak_check in CHECKING and settings.tmux is not None
-        self._directory: str | None = None
         self._before: dict[str, str | None] | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
         """Starts the reaper, in whose directory the servers' sockets stand."""
-        if self._is_wanted and self._directory is None:
-            self._directory = harness_of(self._config).reaper.environment_directory
-        if self._directory is not None:
-            self._before = guard_environment(self._directory)
+        if self._is_wanted:
+            tmpdirs = harness_of(self._config).tmpdirs
+            self._before = guard_environment(tmpdirs.renew(self._shared_sockets()))
 
     def restore(self) -> None:
         """The environment is as it was."""

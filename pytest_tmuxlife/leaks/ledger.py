@@ -279,6 +279,11 @@ class Ledger:
             self._living.remove(claim)
             self._ended.append(claim)
 
+    def sockets_of_fixtures(self) -> set[str]:
+        """Where tmux servers listen that fixtures of wider scope have started."""
+        held = (thing for claim in self._living for thing in claim.held)
+        return {thing.path for thing in held if thing.sort == "tmux server"}
+
     def end_scope(self) -> list[tuple[Claim, list[Held]]]:
         """What fixtures have left that have ended since the last call.
 
