@@ -43,6 +43,7 @@ from pytest_tmuxlife.shared_fixtures import (
     _tmux_shared_check,
     hold_to_what_it_adds,
     tmux_shared_server,
+    watch_for_late_requests,
 )
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         pytest.UsageError: A marker tmux_leak_check has a level that is none.
     """
     config = session.config
+    watch_for_late_requests(session)
     if not is_anybody_held(session.items) or config.option.collectonly:
         return
     from pytest_tmuxlife.hooks.whole_run import WholeRun

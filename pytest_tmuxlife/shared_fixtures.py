@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tmuxlife.errors import TmuxNotFound
-from pytest_tmuxlife.hooks.stash import OUTPUT_KEY, SETTINGS_KEY, harness_of
+from pytest_tmuxlife.errors import TmuxLifeError, TmuxNotFound
+from pytest_tmuxlife.hooks.stash import (
+    KEEPER_KEY,
+    OUTPUT_KEY,
+    SETTINGS_KEY,
+    harness_of,
+)
 from pytest_tmuxlife.terminal.options import Options
 
 if TYPE_CHECKING:
@@ -69,3 +74,50 @@ def hold_to_what_it_adds(item: pytest.Item) -> None:
     )
     place = next(own, len(item.fixturenames))
     item.fixturenames[place:place] = [_KEEPER, _CHECK]
+
+
+def watch_for_late_requests(session: pytest.Session) -> None:
+    """Have a test that asks for the shared server by getfixturevalue held too.
+
+    From that moment on. pytest calls no hook for a fixture that is set up
+    already, so each request passes through here.
+    """
+    definitions = session._fixturemanager.getfixturedefs(SHARED, session) or ()
+    for definition in definitions:
+        execute = definition.execute
+
+        def asked(request: Any, execute: Any = execute) -> Any:
+            item = request._pyfuncitem
+            if _CHECK in getattr(item, "fixturenames", ()):
+                return execute(request)
+            _refuse_for_wider(request, item)
+            server = execute(request)
+            _hold_from_now(item)
+            return server
+
+        definition.execute = asked  # type: ignore[method-assign]
+
+
+def _refuse_for_wider(request: Any, item: pytest.Item) -> None:
+    """What a fixture of wider scope adds must be there before a test is held.
+
+    Raises:
+        TmuxLifeError: Such a fixture is being set up, and is the one that asks.
+    """
+    above = getattr(request, "_parent_request", None)
+    while above is not None and hasattr(above, "_fixturedef"):
+        if above.scope != "function" and above._fixturedef.cached_result is None:
+            raise TmuxLifeError(
+                f"fixture {above.fixturename} ({above.scope}) uses {SHARED}, and "
+                f"{item.nodeid} came to it too late to be held to what it adds itself: "
+                f'mark the test with pytest.mark.usefixtures("{SHARED}")'
+            )
+        above = getattr(above, "_parent_request", None)
+
+
+def _hold_from_now(item: Any) -> None:
+    keeper = item.stash.get(KEEPER_KEY, None)
+    is_held = keeper is not None and keeper.shared is not None
+    # In its teardown nothing can be set up any more; the next test finds what it adds.
+    if not is_held and item in item.session._setupstate.stack:
+        item._request.getfixturevalue(_KEEPER).share()

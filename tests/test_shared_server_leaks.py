@@ -228,3 +228,98 @@ def test_what_may_stay_is_allowed_on_it_too(inner: Inner) -> None:
     )
     result.assert_outcomes(passed=2)
     inner.assert_all_gone(2)
+
+
+LATE = """
+import pytest
+
+@pytest.fixture(scope="module")
+def wide(tmux_shared_server):
+    session = tmux_shared_server.new_session("wide")
+    yield session
+    session.kill()
+
+@pytest.fixture
+def server(request):
+    return request.getfixturevalue("tmux_shared_server")
+"""
+
+
+def test_late_request_holds_the_test_from_then_on(inner: Inner) -> None:
+    """The first of the run, one of many, and one of a fixture of the test."""
+    result = inner.run(
+        LATE
+        + """
+def test_first(request):
+    request.getfixturevalue("tmux_shared_server").new_session("first")
+
+def test_named(wide, tmux_shared_server):
+    assert tmux_shared_server.sessions == [wide]
+
+def test_second(request):
+    server = request.getfixturevalue("tmux_shared_server")
+    server.new_session("second").kill()
+    request.getfixturevalue("tmux_shared_server").new_session("third")
+
+def test_clean(request, tmux_pane):
+    server = request.getfixturevalue("tmux_shared_server")
+    assert [session.name for session in server.sessions] == ["wide"]
+
+def test_by_a_fixture(server):
+    server.new_session("fourth")
+
+def test_wider_one_that_is_set_up(request, wide):
+    wide.pane.run("true")
+    request.getfixturevalue("tmux_shared_server")
+"""
+    )
+    result.assert_outcomes(passed=6, failed=3)
+    for name, session in (
+        ("test_first", "first"),
+        ("test_second", "third"),
+        ("test_by_a_fixture", "fourth"),
+    ):
+        result.stdout.fnmatch_lines(
+            [f"LEAKED test_inner.py::{name}", f"session {session} (*): left on the*"]
+        )
+
+
+def test_late_request_of_a_wider_fixture_is_refused_by_name(inner: Inner) -> None:
+    """It would be the test that is accused; the others are none the worse."""
+    result = inner.run(
+        LATE
+        + """
+def test_late(request):
+    request.getfixturevalue("wide")
+
+def test_named(wide):
+    assert wide.pane.run("true").exit_code == 0
+
+def test_late_but_set_up(request, tmux_shared_server):
+    request.getfixturevalue("wide").pane.run("true")
+"""
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *TmuxLifeError: fixture wide (module) uses tmux_shared_server, and "
+            "test_inner.py::test_late came to it too late *usefixtures*"
+        ]
+    )
+
+
+def test_late_request_of_a_doctest_holds_it_too(inner: Inner) -> None:
+    result = inner.run(
+        '''
+        """
+        >>> server = getfixture("tmux_shared_server")
+        >>> session = server.new_session("forgotten")
+        """
+
+        def test_after(tmux_shared_server):
+            assert tmux_shared_server.sessions == []
+        ''',
+        "--doctest-modules",
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["LEAKED test_inner.py::test_inner"])
