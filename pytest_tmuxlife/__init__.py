@@ -26,7 +26,12 @@ if TYPE_CHECKING:
         TmuxNotFound,
         WaitTimeout,
     )
-    from pytest_tmuxlife.fixtures import ClientFactory, LeakCheck, ServerFactory
+    from pytest_tmuxlife.fixtures import (
+        ClientFactory,
+        LeakCheck,
+        ServerFactory,
+        SnapshotCheck,
+    )
     from pytest_tmuxlife.leaks.model import Leak
     from pytest_tmuxlife.terminal.attached import AttachedClient
     from pytest_tmuxlife.terminal.client import TmuxReply
@@ -68,7 +73,7 @@ _HOMES = {
         "TmuxNotFound",
         "WaitTimeout",
     ),
-    "fixtures": ("ClientFactory", "LeakCheck", "ServerFactory"),
+    "fixtures": ("ClientFactory", "LeakCheck", "ServerFactory", "SnapshotCheck"),
     "leaks.model": ("Leak",),
     "terminal.attached": ("AttachedClient",),
     "terminal.client": ("TmuxReply",),
@@ -130,6 +135,7 @@ __all__ = [
     "ServerNotRunning",
     "ServerStillAlive",
     "Session",
+    "SnapshotCheck",
     "SocketPathTooLong",
     "TmuxLifeError",
     "TmuxNotFound",

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.errors import LeakError, TmuxLifeError, TmuxNotFound
+from pytest_tmuxlife.errors import (
+    ExpectationFailed,
+    LeakError,
+    TmuxLifeError,
+    TmuxNotFound,
+)
 from pytest_tmuxlife.hooks.known_leaks import known_leaks_of
 from pytest_tmuxlife.hooks.policy import ignore_hook
 from pytest_tmuxlife.hooks.stash import (
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.run_settings import Settings
     from pytest_tmuxlife.terminal.attached import AttachedClient
     from pytest_tmuxlife.terminal.pane import Pane
+    from pytest_tmuxlife.terminal.screen import Screen
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
 
@@ -67,6 +73,43 @@ class ClientFactory(Protocol):
             PaneNotReady: It did not get attached.
         """
         ...
+
+
+class SnapshotCheck:
+    """What `tmux_snapshot` gives: compares a screen with the stored one."""
+
+    def __call__(self, shown: Screen | Pane | str, name: str = "") -> None:
+        """Fail if *shown* is not what is stored for this test.
+
+        Looks once; `Expectation.to_match_snapshot` waits for it.
+
+        Args:
+            shown: A screen, a pane for what it shows now, or a text.
+            name: Of the snapshot; "" for the next one of the test.
+
+        Raises:
+            ExpectationFailed: Something else is stored, or nothing; says what differs.
+            TmuxLifeError: The test has had a snapshot of that name.
+        """
+        __tracebackhide__ = True
+        from pytest_tmuxlife.artifacts import snapshots
+        from pytest_tmuxlife.terminal.expectation import mismatch
+        from pytest_tmuxlife.terminal.pane import Pane
+
+        assert snapshots.current is not None
+        screen = shown.screen() if isinstance(shown, Pane) else shown
+        store = snapshots.current.take(name)
+        if snapshots.current.is_updating:
+            store.store(str(screen))
+        elif store.difference(str(screen)) is not None:
+            raise ExpectationFailed(
+                f"expected the screen to match snapshot {store.shown_path}: "
+                f"{mismatch(store, str(screen))}",
+                pane=shown.id if isinstance(shown, Pane) else "",
+                expected=f"to match snapshot {store.shown_path}",
+                timeout=0.0,
+                screen=None if isinstance(screen, str) else screen,
+            )
 
 
 class LeakCheck:
@@ -295,6 +338,12 @@ def tmux_client(
 ) -> AttachedClient:
     """A real terminal, attached to `tmux_session`: a ``pexpect.spawn``."""
     return tmux_client_factory(tmux_session)
+
+
+@pytest.fixture
+def tmux_snapshot() -> SnapshotCheck:
+    """``tmux_snapshot(pane, name="")``: fail unless it shows what is stored."""
+    return SnapshotCheck()
 
 
 @pytest.fixture

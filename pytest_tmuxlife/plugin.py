@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_tmuxlife import settings as settings_module
+from pytest_tmuxlife.artifacts import snapshots
 from pytest_tmuxlife.containment import directories, layers
 from pytest_tmuxlife.errors import TmuxLifeError
 from pytest_tmuxlife.fixtures import (
@@ -24,6 +25,7 @@ from pytest_tmuxlife.fixtures import (
     tmux_server,
     tmux_server_factory,
     tmux_session,
+    tmux_snapshot,
 )
 from pytest_tmuxlife.hooks.known_leaks import MARKER as KNOWN_LEAK_MARKER
 from pytest_tmuxlife.hooks.known_leaks import errors_of_markers
@@ -62,6 +64,7 @@ __all__ = [
     "tmux_server_factory",
     "tmux_session",
     "tmux_shared_server",
+    "tmux_snapshot",
 ]
 
 _SWEPT_KEY: pytest.StashKey[list[Swept]] = pytest.StashKey()
@@ -197,15 +200,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Around all else of a test: end what a debugger was left to look at."""
+    # A test may run pytest in this process.
+    outer = snapshots.current
     try:
         return (yield)
     finally:
+        snapshots.current = outer
         _finish_all(item.session)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A rerun of a test starts without survivors of the attempt before."""
+    # The test's own name, with its class and parameters, ends its id.
+    snapshots.current = snapshots.Snapshots(
+        str(item.path),
+        item.nodeid.partition("::")[2].replace("::", "."),
+        bool(item.config.getoption("tmux_snapshot_update")),
+    )
     harness = item.config.stash.get(HARNESS_KEY, None)
     if harness is not None:
         harness.finish_all()
@@ -223,6 +235,16 @@ def _finish_all(session: pytest.Session) -> None:
             "pytest closed by the tested code?); what it held is ended, and no further "
             "test can be held",
         )
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Show the screen in which something was looked for."""
+    # Nobody has a screen before its module is imported.
+    if "pytest_tmuxlife.terminal.screen" not in sys.modules:
+        return None
+    from pytest_tmuxlife.hooks.explanation import explain
+
+    return explain(op, left, right)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -198,6 +198,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="stop the run if tmux is missing or too old, instead of skipping",
     )
     group.addoption(
+        "--tmux-snapshot-update",
+        action="store_true",
+        help="store the screens that tests compare with snapshots",
+    )
+    group.addoption(
         "--tmux-leak-report",
         metavar="FILE",
         default=None,

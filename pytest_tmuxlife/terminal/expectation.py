@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.errors import (
     ExpectationFailed,
@@ -17,6 +18,9 @@ from pytest_tmuxlife.terminal.exits import ExitStatus
 from pytest_tmuxlife.terminal.pane import Pane
 from pytest_tmuxlife.terminal.screen import Screen
 from pytest_tmuxlife.terminal.waits import compiled
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.artifacts.snapshots import Snapshot
 
 
 class Expectation:
@@ -103,6 +107,45 @@ class Expectation:
             raise self._failed(expected, timeout, why, screen)
         return status
 
+    def to_match_snapshot(self, name: str = "", timeout: float | None = None) -> None:
+        """Its screen is the one that is stored for this test.
+
+        With ``--tmux-snapshot-update`` the screen is stored instead, once nothing was
+        printed for half a second.
+
+        Args:
+            name: Of the snapshot; "" for the next one of the test.
+            timeout: Seconds; None for the pane's default.
+
+        Raises:
+            TmuxLifeError: No test is running, or it has had a snapshot of that name.
+        """
+        __tracebackhide__ = True
+        # Above the terminal, but for this it is not needed.
+        from pytest_tmuxlife.artifacts import snapshots
+
+        if snapshots.current is None:
+            raise TmuxLifeError("to_match_snapshot is for a test, and none is running")
+        store = snapshots.current.take(name)
+        expected = f"to match snapshot {store.shown_path}"
+        pane, is_updating = self._pane, snapshots.current.is_updating
+
+        def is_same() -> bool | None:
+            return store.difference(pane.screen().text) is None or None
+
+        with self._expected(expected, timeout):
+            if is_updating:
+                pane.wait_until_idle()
+                store.store(pane.screen().text)
+                return
+            try:
+                pane.wait_until(is_same, timeout, f"screen as in {store.shown_path}")
+            except WaitTimeout as error:
+                if error.screen is None:
+                    raise
+                why = mismatch(store, error.screen.text)
+                raise self._failed(expected, timeout, why, error.screen) from None
+
     @contextlib.contextmanager
     def _expected(self, expected: str, timeout: float | None) -> Iterator[None]:
         __tracebackhide__ = True
@@ -130,6 +173,15 @@ class Expectation:
             timeout=pane.timeout(timeout),
             screen=screen,
         )
+
+
+def mismatch(store: Snapshot, text: str) -> str:
+    """What differs, and what to do if that is right."""
+    difference = store.difference(text) or "they are the same now"
+    return (
+        f"{difference}\n  if what is shown is right, store it with "
+        "--tmux-snapshot-update"
+    )
 
 
 def expect(pane: Pane) -> Expectation:

@@ -1,0 +1,126 @@
+"""Stored screens, one text file each, and what differs from them.
+
+Knows texts only, neither panes nor pytest.
+"""
+
+from __future__ import annotations
+
+# Imported at each start of pytest, so it imports little.
+import os
+import re
+from dataclasses import dataclass, field
+
+from pytest_tmuxlife.errors import TmuxLifeError
+
+DIRECTORY = "__snapshots__"
+# The nonce of a prompt of ours differs from pane to pane, its number from one
+# command to the next.
+_PROMPT = re.compile(r"\[[0-9a-f]{4}(?::\d+)?\]\$")
+_CONTINUATION = re.compile(r"\[[0-9a-f]{4}\+\]>")
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+def comparable(text: str) -> str:
+    """The text as it is stored: the same in each run, and ended by a line feed.
+
+    Prompts of ours are ``$`` and ``>``, without trailing blanks and last empty lines.
+    """
+    text = _CONTINUATION.sub(">", _PROMPT.sub("$", text))
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n") + "\n"
+
+
+def file_name(name: str) -> str:
+    """A file's name for *name*; different ones for different names."""
+    safe = _UNSAFE.sub("-", name).strip("-.")[:100] or "screen"
+    if safe == name:
+        return f"{safe}.txt"
+    import hashlib
+
+    return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One stored screen, which may not be there yet.
+
+    Attributes:
+        path: Of its file.
+        shown_path: The same, to show.
+    """
+
+    path: str
+    shown_path: str
+
+    @property
+    def text(self) -> str | None:
+        """What is stored; None if nothing is."""
+        try:
+            with open(self.path, encoding="utf-8", newline="\n") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def store(self, text: str) -> None:
+        """Write it, whole or not at all; nothing if that is stored already."""
+        if self.text == comparable(text):
+            return
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        temporary = f"{self.path}.{os.getpid()}"
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(comparable(text))
+        os.replace(temporary, self.path)
+
+    def difference(self, text: str) -> str | None:
+        """What differs from what is stored, line by line; None if nothing does."""
+        stored, shown = self.text, comparable(text)
+        if stored == shown:
+            return None
+        if stored is None:
+            lines = [f"    {line}" for line in shown.splitlines()]
+            return "\n".join(["it is not stored yet; shown is:", *lines])
+        import difflib
+
+        both = difflib.ndiff(stored.splitlines(), shown.splitlines())
+        marked = [f"    {line}".rstrip() for line in both if not line.startswith("?")]
+        return "\n".join(["(- is stored, + is shown)", *marked])
+
+
+@dataclass(slots=True)
+class Snapshots:
+    """Those of one test.
+
+    Attributes:
+        module: Path of the test's module, beside which they are stored.
+        test: Name of the test within it, with its parameters.
+        is_updating: What is shown is stored, instead of compared.
+    """
+
+    module: str
+    test: str
+    is_updating: bool
+    _taken: set[str] = field(default_factory=set)
+
+    def take(self, name: str = "") -> Snapshot:
+        """The one of that name, or the test's next one.
+
+        Raises:
+            TmuxLifeError: The test has had that one already.
+        """
+        full = f"{self.test}-{name}" if name else self.test
+        number = 1
+        while not name and full in self._taken:
+            number += 1
+            full = f"{self.test}-{number}"
+        if full in self._taken:
+            raise TmuxLifeError(
+                f"snapshot {name!r} was compared already in this test; one of another "
+                "moment needs a name of its own"
+            )
+        self._taken.add(full)
+        stem = os.path.splitext(os.path.basename(self.module))[0]
+        shown = os.path.join(DIRECTORY, stem, file_name(full))
+        return Snapshot(os.path.join(os.path.dirname(self.module), shown), shown)
+
+
+# Of the test that runs in this process; None where there is none.
+current: Snapshots | None = None
