@@ -43,7 +43,6 @@ class Pane:
         launch: How its program was started.
         watch: Of its terminal, for waits.
         waits: What the waits below are made of.
-        launch: How its program was started.
         timeout_scale: Multiplies every time limit.
         clean_since: What `server_has_read` gave when its prompt was last seen
             with nothing behind it.
