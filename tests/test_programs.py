@@ -6,11 +6,12 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from panes import Gate, wait_for_end
+from program_cases import CASES, Case
 
 from pytest_tmuxlife import (
     PYTHON,
@@ -23,128 +24,6 @@ from pytest_tmuxlife import (
 )
 from pytest_tmuxlife.terminal import readiness
 from pytest_tmuxlife.terminal.presets import PRESETS
-
-
-@dataclass(frozen=True)
-class Case:
-    """How one program says it.
-
-    Attributes:
-        say: Prints MARK.
-        many: Of several lines; prints 1 and 2.
-        wrong: Is wrong.
-        message: What is said then.
-        open: Is incomplete.
-        wait: Waits until the gate is opened, then prints MARK.
-        die: Kills the program.
-        env: Prints the environment of a child.
-        bare: The same, as a line that starts the program without us.
-        partial: Prints MARK without a newline; "" if something follows anyway.
-        forge: Prints MARK without a newline, then waits at the gate; "" if the
-            program's prompt is always the same.
-        also: What is printed after the output.
-        status: Of what is right, and of what is wrong.
-        interrupted: Prints the status after C-c.
-        stays_open: C-c does not give an incomplete input up.
-    """
-
-    say: str
-    many: str
-    wrong: str
-    message: str
-    open: str
-    wait: str
-    die: str
-    env: str
-    bare: str
-    partial: str = ""
-    forge: str = ""
-    also: str = ""
-    status: tuple[int | None, int | None] = (None, None)
-    interrupted: str = ""
-    stays_open: bool = False
-
-
-_POSIX = Case(
-    say="echo MARK",
-    partial="printf MARK",
-    many="for i in 1 2; do\necho $i\ndone",
-    wrong="nosuchcommand",
-    message="not found",
-    open="echo 'open",
-    wait="cat gate; echo MARK",
-    die="kill -9 $$",
-    env="env",
-    bare="",
-    forge="printf 'MARK'; cat gate",
-    status=(0, 127),
-    interrupted="echo $?",
-)
-CASES = {
-    "bash": replace(_POSIX, bare="bash -c env"),
-    "zsh": replace(_POSIX, bare="zsh -f -c env"),
-    "dash": replace(_POSIX, bare="dash -c env"),
-    "fish": replace(
-        _POSIX,
-        many="for i in 1 2\necho $i\nend",
-        message="Unknown command",
-        die="kill -9 $fish_pid",
-        bare="fish --no-config -c env",
-        interrupted="echo $status",
-    ),
-    "python": Case(
-        say="print('MARK')",
-        partial="print('MARK', end='')",
-        many="for i in 1, 2:\n    print(i)\n",
-        wrong="nosuchname",
-        message="NameError: name 'nosuchname' is not defined",
-        open="print(",
-        wait="_ = open('gate').read(); print('MARK')",
-        die="import os; os.kill(os.getpid(), 9)",
-        env="import os; _ = os.system('env')",
-        bare="python3 -c \"import os; os.system('env')\"",
-        forge="print('MARK', end='', flush=True); _ = open('gate').read()",
-    ),
-    "node": Case(
-        say="console.log('MARK')",
-        many="for (const i of [1, 2]) {\nconsole.log(i)\n}",
-        wrong="nosuchname",
-        message="Uncaught ReferenceError: nosuchname is not defined",
-        open="console.log(",
-        wait="await require('fs/promises').readFile('gate'); console.log('MARK')",
-        die="process.kill(process.pid, 'SIGKILL')",
-        env="console.log(require('child_process').execSync('env', {encoding: 'utf8'}))",
-        bare="node -p \"require('child_process').execSync('env', {encoding: 'utf8'})\"",
-        forge="process.stdout.write('MARK'); "
-        "await require('fs/promises').readFile('gate')",
-        also="undefined\n",
-    ),
-    "gdb": Case(
-        say="echo MARK\\n",
-        partial="echo MARK",
-        many="python\nfor i in 1, 2:\n  print(i)\nend",
-        wrong="nosuchcommand",
-        message='Undefined command: "nosuchcommand"',
-        open="define open",
-        wait="shell cat gate; echo MARK",
-        die="python import os; os.kill(os.getpid(), 9)",
-        env="shell env",
-        bare="gdb -nx -batch -ex 'shell env'",
-    ),
-    "sqlite": Case(
-        say=".print MARK",
-        partial=".shell printf MARK",
-        many="select 1\nunion select 2;",
-        wrong="nosuchstatement;",
-        message='near "nosuchstatement": syntax error',
-        open="select",
-        wait=".shell cat gate; echo MARK",
-        die=".shell kill -9 $PPID",
-        env=".shell env",
-        bare="sqlite3 :memory: '.shell env'",
-        stays_open=True,
-    ),
-}
 
 
 @pytest.fixture(params=CASES)
@@ -278,6 +157,27 @@ def test_what_is_typed_ahead_is_no_output(pane: Pane, case: Case, gate: Gate) ->
     assert pane.run(case.say).output == "MARK\n" + case.also
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if name != "dash"])
+def test_line_typed_ahead_is_no_prompt_while_it_is_carried_out(
+    pane: Pane, case: Case, gate: Gate, tmp_path: Path
+) -> None:
+    """Although the prompt before it has come, which was not there when it was typed.
+
+    A terminal without a line editor shows it above that prompt, not behind.
+    """
+    second = Gate(tmp_path / "second")
+    pane.send_line(case.wait)
+    gate.wait_for_reader()
+    pane.send_line(case.wait.replace("gate", "second"))
+    gate.open()
+    second.wait_for_reader()
+    pane.wait_for_text(re.compile(r"\]\$ .*second"), scope="history")
+    assert not pane.is_at_prompt()
+    second.open()
+    pane.wait_for_prompt()
+    assert pane.run(case.say).output == "MARK\n" + case.also
+
+
 def test_busy_program_is_named(pane: Pane, case: Case, gate: Gate) -> None:
     pane.send_line(case.wait)
     gate.wait_for_reader()
@@ -367,6 +267,22 @@ def test_output_that_comes_at_the_prompt_of_node_is_no_typing(
     gate.open()
     pane.wait_for_text("late")
     assert pane.run(case.say).output == "MARK\n" + case.also
+
+
+@pytest.mark.parametrize("name", ["python"])
+def test_prompt_of_python_counts_for_the_repl_alone(pane: Pane) -> None:
+    pane.run("import sys")
+    assert pane.run("print(sys.ps1); print(sys.ps1)").output == ">>> \n>>> \n"
+    assert pane.run("print(3)").output == "3\n"
+
+
+@pytest.mark.parametrize("name", ["fish"])
+def test_fish_suggests_nothing_behind_what_is_typed(pane: Pane) -> None:
+    pane.run("echo one two")
+    pane.send_text("echo one")
+    pane.wait_for_text(re.compile("echo one"), scope="line")
+    pane.wait_until_idle(quiet=0.3)
+    assert pane.screen().text.rstrip().endswith("$ echo one")
 
 
 @pytest.mark.parametrize("name", ["fish"])

@@ -172,7 +172,7 @@ class Pane:
         """Type *text* and Enter. Errors as for `send_text`."""
         with self._lock:
             self._check_alive()
-            noting = self._note_prompt_owed()
+            noting = self.waits.note_prompt_owed()
             self.typist.type(text, quote=self.edits_lines, enter=True, noting=noting)
 
     def paste(self, text: str) -> None:
@@ -186,7 +186,7 @@ class Pane:
         with self._lock:
             self._check_alive()
             if text:
-                noting = "\n" in text and self._note_prompt_owed()
+                noting = "\n" in text and self.waits.note_prompt_owed()
                 self.typist.paste(text, quote=self.edits_lines, noting=noting)
 
     def interrupt(self) -> None:
@@ -227,7 +227,7 @@ class Pane:
         with self._lock:
             self._check_alive()
             ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
-            self.typist.press(names, noting=ends_line and self._note_prompt_owed())
+            self.typist.press(names, noting=ends_line and self.waits.note_prompt_owed())
 
     @property
     def edits_lines(self) -> bool:
@@ -236,15 +236,6 @@ class Pane:
         if modes is not None and modes.canonical:
             return True
         return self.launch.edits_lines and self.shell_is_in_foreground
-
-    def _note_prompt_owed(self) -> bool:
-        """A line is about to end; True if only the screen will tell of a prompt."""
-        if self.channel is not None:
-            number = self.channel.drain().number
-            self.typist.awaits_prompt = number <= self.typist.owed_after
-            self.typist.owed_after = number
-            self.channel.asks_for_rest = False
-        return self.channel is None and self.launch.prompt is not None
 
     def _check_alive(self) -> None:
         if self.has_ended:

@@ -180,6 +180,11 @@ class Typist:
         )
         return self.sent
 
+    @property
+    def has_typed_ahead(self) -> bool:
+        """Lines were typed ahead, and no prompt was waited for since."""
+        return bool(self._ahead)
+
     def was_ahead(self, behind: str) -> bool:
         """What stands behind a prompt is a line typed ahead: it is carried out."""
         shown = squash(behind)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import select
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.clock import Deadline, backoff
+from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.errors import (
     PaneDied,
     PaneNotReady,
@@ -31,6 +33,8 @@ Scope = Literal["screen", "line", "history"]
 _Found = TypeVar("_Found")
 # Between the end of a terminal and that of the process that had it.
 _ENDING = 0.5
+# What a program needs from its prompt to a sleep in read(2), and more.
+_AWAKE = 0.02
 
 
 def compiled(pattern: object) -> tuple[re.Pattern[str], str]:
@@ -217,6 +221,32 @@ class Waits:
     def _cursor_line(self) -> str:
         return self._pane.camera.screen().cursor_line
 
+    def note_prompt_owed(self) -> bool:
+        """A line is about to end; True if only the screen will tell of a prompt."""
+        pane = self._pane
+        if pane.channel is not None:
+            number = pane.channel.drain().number
+            pane.typist.awaits_prompt = number <= pane.typist.owed_after
+            pane.typist.owed_after = number
+            pane.channel.asks_for_rest = False
+            return False
+        if pane.launch.prompt is None:
+            return False
+        pane.typist.awaits_prompt = not self.is_at_prompt()
+        return True
+
+    def _sleeps(self) -> bool:
+        """The program is not about to show a line that it has just read."""
+        deadline = Deadline(_AWAKE)
+        for pause in backoff(0.0002, 0.002):
+            now = procfs.stat(self._pane.pid)
+            if now is None or now.state == "S":
+                return True
+            if deadline.expired:
+                return False
+            select.select([], [], [], pause)
+        return False
+
     def is_at_prompt(self) -> bool:
         """See `Pane.is_at_prompt`."""
         pane = self._pane
@@ -225,6 +255,8 @@ class Waits:
             if record.number <= pane.typist.owed_after:
                 return False
         if not pane.shell_is_in_foreground:
+            return False
+        if pane.typist.has_typed_ahead and not self._sleeps():
             return False
         modes = tty.modes(pane.terminal)
         if modes is None or modes.unread:
