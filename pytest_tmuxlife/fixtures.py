@@ -17,6 +17,7 @@ from pytest_tmuxlife.errors import (
     TmuxLifeError,
     TmuxNotFound,
 )
+from pytest_tmuxlife.hooks.guard import Guarded
 from pytest_tmuxlife.hooks.known_leaks import known_leaks_of
 from pytest_tmuxlife.hooks.policy import ignore_hook
 from pytest_tmuxlife.hooks.stash import (
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.screen import Screen
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
-
-_GUARDED = ("TMUX", "TMUX_PANE", "TMUX_TMPDIR")
 
 
 class ServerFactory(Protocol):
@@ -96,10 +95,11 @@ class SnapshotCheck:
         from pytest_tmuxlife.terminal.expectation import mismatch
         from pytest_tmuxlife.terminal.pane import Pane
 
-        assert snapshots.current is not None
+        assert snapshots.of_test is not None
+        of_test = snapshots.of_test()
         screen = shown.screen() if isinstance(shown, Pane) else shown
-        store = snapshots.current.take(name)
-        if snapshots.current.is_updating:
+        store = of_test.take(name)
+        if of_test.is_updating:
             store.store(str(screen))
         elif store.difference(str(screen)) is not None:
             raise ExpectationFailed(
@@ -226,11 +226,11 @@ def _tmux_keeper(
     if os.environ.get("TMUX_TMPDIR") != directory:
         # Else it is that of this test already.
         directory = harness.tmpdirs.renew()
-    restore = guard_environment(directory)
+    guarded = Guarded(directory)
     try:
         yield keeper
     finally:
-        restore_environment(restore)
+        guarded.restore()
         keeper.end(spare_survivors=bool(config.getoption("usepdb", False)))
 
 
@@ -256,25 +256,6 @@ def _options_of(
         cwd = str(request.getfixturevalue("tmp_path"))
         options = options.updated({"cwd": cwd}, "tmp_path")
     return options
-
-
-def guard_environment(directory: str) -> dict[str, str | None]:
-    """A bare tmux in the tested code must not reach the user's server."""
-    before = {name: os.environ.get(name) for name in _GUARDED}
-    for name, value in before.items():
-        if value is not None:
-            del os.environ[name]
-    os.environ["TMUX_TMPDIR"] = directory
-    return before
-
-
-def restore_environment(before: Mapping[str, str | None]) -> None:
-    """Undo `guard_environment`."""
-    for name, value in before.items():
-        if value is not None:
-            os.environ[name] = value
-        elif name in os.environ:
-            del os.environ[name]
 
 
 @pytest.fixture

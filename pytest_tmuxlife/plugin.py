@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Generator
@@ -31,7 +32,7 @@ from pytest_tmuxlife.hooks.known_leaks import MARKER as KNOWN_LEAK_MARKER
 from pytest_tmuxlife.hooks.known_leaks import errors_of_markers
 from pytest_tmuxlife.hooks.outcome import Outcome, stop
 from pytest_tmuxlife.hooks.output import Output
-from pytest_tmuxlife.hooks.policy import is_anybody_held, level_of
+from pytest_tmuxlife.hooks.policy import is_anybody_held, level_of, uses_ours
 from pytest_tmuxlife.hooks.stash import (
     ENVIRONMENT_KEY,
     HARNESS_KEY,
@@ -201,34 +202,42 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Around all else of a test: end what a debugger was left to look at."""
     # A test may run pytest in this process.
-    outer = snapshots.current
+    outer = snapshots.of_test
     try:
         return (yield)
     finally:
-        snapshots.current = outer
-        _finish_all(item.session)
+        snapshots.of_test = outer
+        _finish_all(item.config)
+        if uses_ours(item):
+            _stop_without_reaper(item.session)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A rerun of a test starts without survivors of the attempt before."""
+    # Most tests never ask for them.
+    snapshots.of_test = functools.cache(functools.partial(_snapshots_of, item))
+    _finish_all(item.config)
+
+
+def _snapshots_of(item: pytest.Item) -> snapshots.Snapshots:
     # The test's own name, with its class and parameters, ends its id.
-    snapshots.current = snapshots.Snapshots(
+    return snapshots.Snapshots(
         str(item.path),
         item.nodeid.partition("::")[2].replace("::", "."),
         bool(item.config.getoption("tmux_snapshot_update")),
     )
-    harness = item.config.stash.get(HARNESS_KEY, None)
+
+
+def _finish_all(config: pytest.Config) -> None:
+    harness = config.stash.get(HARNESS_KEY, None)
     if harness is not None:
         harness.finish_all()
 
 
-def _finish_all(session: pytest.Session) -> None:
+def _stop_without_reaper(session: pytest.Session) -> None:
     harness = session.config.stash.get(HARNESS_KEY, None)
-    if harness is None:
-        return
-    harness.finish_all()
-    if harness.is_broken:
+    if harness is not None and harness.is_broken:
         stop(
             session,
             "the reaper of this run is gone (was it killed, or its descriptor in "
@@ -249,7 +258,8 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End what an interrupted teardown has left; look for what no verdict saw."""
-    _finish_all(session)
+    _finish_all(session.config)
+    _stop_without_reaper(session)
     _report_marked(session)
 
 

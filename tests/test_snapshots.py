@@ -262,6 +262,6 @@ def test_other_comparisons_are_left_to_pytest(
 def test_snapshot_outside_a_test_is_refused(
     tmux_pane: Pane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_tmuxlife.artifacts.snapshots.current", None)
+    monkeypatch.setattr("pytest_tmuxlife.artifacts.snapshots.of_test", None)
     with pytest.raises(TmuxLifeError, match="is for a test, and none is running"):
         expect(tmux_pane).to_match_snapshot()

@@ -8,6 +8,7 @@ from __future__ import annotations
 # Imported at each start of pytest, so it imports little.
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.errors import TmuxLifeError
@@ -122,5 +123,5 @@ class Snapshots:
         return Snapshot(os.path.join(os.path.dirname(self.module), shown), shown)
 
 
-# Of the test that runs in this process; None where there is none.
-current: Snapshots | None = None
+# Gives those of the test that runs in this process; None where there is none.
+of_test: Callable[[], Snapshots] | None = None

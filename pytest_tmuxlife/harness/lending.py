@@ -234,9 +234,13 @@ class Harness:
             strays, self.strays = self.strays, []
             end_identified(strays, term_grace=self.settings.kill_grace)
 
-    @explained()
     def finish_all(self) -> None:
         """Let go what a debugger, or an interrupted teardown, has left."""
+        if self.strays or self.unfinished or self.shared is not None:
+            self._finish_all()
+
+    @explained()
+    def _finish_all(self) -> None:
         self.finish_strays()
         if self.shared is not None:
             # A helper that is gone has ended it.

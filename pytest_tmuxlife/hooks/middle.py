@@ -24,16 +24,24 @@ class Middle:
     Args:
         ledger: Of this process.
         describe: Makes leaks of what the ledger finds.
+        plugins: Of the run.
     """
 
     def __init__(
-        self, ledger: Ledger, describe: Callable[[list[Held]], list[Leak]]
+        self,
+        ledger: Ledger,
+        describe: Callable[[list[Held]], list[Leak]],
+        plugins: pytest.PytestPluginManager,
     ) -> None:
         self._ledger = ledger
         self._describe = describe
+        self._plugins = plugins
 
     def begin(self) -> None:
         """From now on; for a test that is not held to anything it does nothing."""
+        # Tests of a run that never asks for such a look pay for no hook.
+        if not self._plugins.is_registered(self):
+            self._plugins.register(self, "tmuxlife-middle")
         self._ledger.begin_body()
 
     def look(self, grace: float, rules: Sequence[Rule]) -> list[Leak]:

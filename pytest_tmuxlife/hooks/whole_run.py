@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from types import GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import pytest
 
 from pytest_tmuxlife.containment.by_identity import end_identified
 from pytest_tmuxlife.containment.identity import Identity
-from pytest_tmuxlife.fixtures import guard_environment, restore_environment
+from pytest_tmuxlife.hooks.guard import Guard
 from pytest_tmuxlife.hooks.middle import Middle
 from pytest_tmuxlife.hooks.outcome import OWN_LEAKS_KEY, rules_for
 from pytest_tmuxlife.hooks.outermost import run_supervisor
@@ -23,7 +23,6 @@ from pytest_tmuxlife.hooks.stash import (
     HARNESS_KEY,
     MIDDLE_KEY,
     SETTINGS_KEY,
-    harness_of,
 )
 from pytest_tmuxlife.leaks.allowances import kept_processes
 from pytest_tmuxlife.leaks.attribution import Claim
@@ -60,15 +59,17 @@ class WholeRun:
         self._kept: set[Identity] = set()
         self._view = View(orphans=self._orphans, sockets=self._sockets)
         self._ledger = Ledger(self._openings, self._settings.leak_grace, self._view)
-        self._middle = config.stash[MIDDLE_KEY] = Middle(self._ledger, self._described)
-        config.pluginmanager.register(self._middle, "tmuxlife-middle")
+        config.stash[MIDDLE_KEY] = Middle(
+            self._ledger, self._described, config.pluginmanager
+        )
         output.before_end.append(self._end_run)
         self._claims: dict[object, Claim] = {}
         self._ending: set[object] = set()
         # What is ended once a debugger has had its look.
         self._to_end: list[Held] = []
-        self._guard = _Guard(config, self._ledger.sockets_of_fixtures)
-        config.pluginmanager.register(self._guard, "tmuxlife-guard")
+        self._guard = Guard(config, self._ledger.sockets_of_fixtures)
+        if self._settings.leak_check in CHECKING and self._settings.tmux is not None:
+            config.pluginmanager.register(self._guard, "tmuxlife-guard")
 
     # -- a test -----------------------------------------------------------------
 
@@ -209,32 +210,6 @@ class WholeRun:
         self._view.close()
         if self._supervisor is not None:
             self._supervisor.close()
-
-
-class _Guard:
-    """While a test runs, a bare tmux in it reaches no server of the user's."""
-
-    def __init__(
-        self, config: pytest.Config, shared_sockets: Callable[[], Collection[str]]
-    ) -> None:
-        self._config = config
-        self._shared_sockets = shared_sockets
-        settings = config.stash[SETTINGS_KEY]
-        self._is_wanted = settings.leak_check in CHECKING and settings.tmux is not None
-        self._before: dict[str, str | None] | None = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self) -> None:
-        """Starts the reaper, in whose directory the servers' sockets stand."""
-        if self._is_wanted:
-            tmpdirs = harness_of(self._config).tmpdirs
-            self._before = guard_environment(tmpdirs.renew(self._shared_sockets()))
-
-    def restore(self) -> None:
-        """The environment is as it was."""
-        if self._before is not None:
-            restore_environment(self._before)
-            self._before = None
 
 
 def _as_level(level: str) -> Level:

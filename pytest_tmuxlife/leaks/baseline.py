@@ -152,9 +152,10 @@ def _with_start(pids: Iterable[int]) -> dict[int, int]:
 
 def _made_by(children: Iterable[int], content: bytes | None) -> frozenset[int]:
     """Ids of the segments that this process, or a child, has made."""
-    lines = content.splitlines()[1:] if content else []
-    if not lines:
+    if not content or content.count(b"\n") < 2:
+        # The header only, as on most machines.
         return frozenset()
+    lines = content.splitlines()[1:]
     makers = {os.getpid(), *children}
     words = (line.split() for line in lines)
     return frozenset(int(word[1]) for word in words if int(word[4]) in makers)

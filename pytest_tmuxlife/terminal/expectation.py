@@ -124,11 +124,12 @@ class Expectation:
         # Above the terminal, but for this it is not needed.
         from pytest_tmuxlife.artifacts import snapshots
 
-        if snapshots.current is None:
+        if snapshots.of_test is None:
             raise TmuxLifeError("to_match_snapshot is for a test, and none is running")
-        store = snapshots.current.take(name)
+        of_test = snapshots.of_test()
+        store = of_test.take(name)
         expected = f"to match snapshot {store.shown_path}"
-        pane, is_updating = self._pane, snapshots.current.is_updating
+        pane, is_updating = self._pane, of_test.is_updating
 
         def is_same() -> bool | None:
             return store.difference(pane.screen().text) is None or None
