@@ -31,6 +31,8 @@ _KNOWN_SINCE = (6, 15)
 # Seconds that the parent has to wait for it, whatever time is left.
 _REAPING = 1.0
 _REMINDER = 0.05
+# Between the end of a terminal and that of the process that had it.
+ENDING = 0.5
 
 
 @dataclass(frozen=True, slots=True)

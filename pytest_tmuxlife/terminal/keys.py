@@ -22,7 +22,8 @@ _KEY_NAMES = frozenset(_MOVES | _PAGES | _EDITS | _FUNCTIONS | {"Space", "Tab"})
 _MODIFIERS = re.compile(r"(?:[CMS]-|\^)*")
 _CONTROL = re.compile(r"[\x01-\x09\x0b-\x1f\x7f]")
 # Keys that end a line, or bring a new prompt.
-LINE_ENDING_KEYS = frozenset({"Enter", "C-m", "C-j", "C-c", "C-z"})
+ENTER_KEYS = frozenset({"Enter", "C-m", "C-j"})
+LINE_ENDING_KEYS = ENTER_KEYS | {"C-c", "C-z"}
 
 
 def check_key(key: str) -> str:

@@ -227,7 +227,9 @@ class Pane:
         with self._lock:
             self._check_alive()
             ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
-            self.typist.press(names, noting=ends_line and self.waits.note_prompt_owed())
+            typed = not keys.ENTER_KEYS.isdisjoint(names)
+            noting = ends_line and self.waits.note_prompt_owed(typed=typed)
+            self.typist.press(names, noting=noting)
 
     @property
     def edits_lines(self) -> bool:

@@ -16,6 +16,7 @@ from pytest_tmuxlife.errors import (
 from pytest_tmuxlife.terminal import keys, readiness, tty
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import CommandResult
+from pytest_tmuxlife.terminal.exits import ENDING, died
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.pane import Pane
@@ -63,9 +64,12 @@ class Run(ABC):
             try:
                 result = self._carry_out()
             except ServerNotRunning as error:
-                if not (error.timeout and self.deadline.expired):
+                if error.timeout and self.deadline.expired:
+                    raise self._unanswered(error) from None
+                # It goes with its last pane, a moment before the program has exited.
+                if error.timeout or not self.pane.ends_within(ENDING):
                     raise
-                raise self._unanswered(error) from None
+                raise died(self.pane) from None
         if check and result.exit_code:
             raise CommandFailed(
                 f"{self.command!r} ended with status {result.exit_code} on pane "

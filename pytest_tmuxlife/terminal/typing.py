@@ -33,7 +33,10 @@ class Typist:
             higher one is owed.
         ends_line: The last send ended a line.
         is_line_open: Something is typed and not ended yet.
-        awaits_prompt: What is typed now is typed ahead of a prompt.
+        has_typed_ahead: A line was ended before the prompt for it had come, and no
+            prompt was waited for since.
+        due: Number of the prompt that comes once all lines are carried out, if
+            the program itself gets them.
     """
 
     def __init__(
@@ -48,9 +51,8 @@ class Typist:
         self.owed_after = 0
         self.ends_line = False
         self._shown_before: Grid | None = None
-        self.awaits_prompt = False
-        # Squashed lines that were typed ahead.
-        self._ahead: set[str] = set()
+        self.has_typed_ahead = False
+        self.due = 0
         self._ever_sent: dict[str, None] = {}
         # Lines whose echo nobody has seen yet, the last one perhaps unended.
         self._unsettled: list[str] = []
@@ -71,8 +73,7 @@ class Typist:
                 typed and not ended either.
         """
         if at_prompt:
-            self.is_line_open = self._pressed = self.awaits_prompt = False
-            self._ahead.clear()
+            self.is_line_open = self._pressed = self.has_typed_ahead = False
             self._line_start = None
         if not self.is_line_open:
             self._unsettled.clear()
@@ -152,8 +153,6 @@ class Typist:
             self._unsettled.pop()
         for line in self._unsettled:
             self._ever_sent[squash(line)] = None
-        if self.awaits_prompt:
-            self._ahead.update(filter(None, map(squash, self._unsettled)))
         while len(self._ever_sent) > _REMEMBERED:
             del self._ever_sent[next(iter(self._ever_sent))]
 
@@ -179,18 +178,6 @@ class Typist:
             tuple(self._unsettled), row, column, history, is_echoed, bool(place[3])
         )
         return self.sent
-
-    @property
-    def has_typed_ahead(self) -> bool:
-        """Lines were typed ahead, and no prompt was waited for since."""
-        return bool(self._ahead)
-
-    def was_ahead(self, behind: str) -> bool:
-        """What stands behind a prompt is a line typed ahead: it is carried out."""
-        shown = squash(behind)
-        return bool(shown) and any(
-            shown.startswith(line) or line.startswith(shown) for line in self._ahead
-        )
 
     def is_unanswered(self, grid: Grid) -> bool:
         """A line was ended, and the pane shows nothing of that yet.

@@ -21,7 +21,7 @@ from pytest_tmuxlife.terminal.choice import Choice
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import behind_prompt
 from pytest_tmuxlife.terminal.events import PaneEvents
-from pytest_tmuxlife.terminal.exits import died
+from pytest_tmuxlife.terminal.exits import ENDING, died
 from pytest_tmuxlife.terminal.inotify import Writes
 from pytest_tmuxlife.terminal.screen import Grid
 from pytest_tmuxlife.terminal.timeouts import timed_out, unanswered
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 Scope = Literal["screen", "line", "history"]
 _Found = TypeVar("_Found")
-# Between the end of a terminal and that of the process that had it.
-_ENDING = 0.5
 # What a program needs from its prompt to a sleep in read(2), and more.
 _AWAKE = 0.02
 
@@ -176,7 +174,7 @@ class Waits:
                 except (PaneDied, ServerNotRunning) as error:
                     # A pane goes when its terminal is closed, the server with
                     # its last pane: a moment before the process has exited.
-                    if getattr(error, "timeout", 0) or not pane.ends_within(_ENDING):
+                    if getattr(error, "timeout", 0) or not pane.ends_within(ENDING):
                         raise
                     raise died(pane) from None
                 if found is not None:
@@ -221,19 +219,26 @@ class Waits:
     def _cursor_line(self) -> str:
         return self._pane.camera.screen().cursor_line
 
-    def note_prompt_owed(self) -> bool:
-        """A line is about to end; True if only the screen will tell of a prompt."""
-        pane = self._pane
-        if pane.channel is not None:
-            number = pane.channel.drain().number
-            pane.typist.awaits_prompt = number <= pane.typist.owed_after
-            pane.typist.owed_after = number
-            pane.channel.asks_for_rest = False
-            return False
-        if pane.launch.prompt is None:
-            return False
-        pane.typist.awaits_prompt = not self.is_at_prompt()
-        return True
+    def note_prompt_owed(self, *, typed: bool = True) -> bool:
+        """A line is about to end; True if only the screen will tell of a prompt.
+
+        Args:
+            typed: By a text or Enter, not by a signal such as that of C-c.
+        """
+        pane, typist = self._pane, self._pane.typist
+        if pane.channel is None:
+            if typed and pane.launch.prompt is not None:
+                typist.has_typed_ahead = not self.is_at_prompt()
+            return pane.launch.prompt is not None
+        number = pane.channel.drain().number
+        if number > typist.owed_after:
+            typist.due = number + 1
+        elif typed:
+            typist.has_typed_ahead = True
+            typist.due += 1
+        typist.owed_after = number
+        pane.channel.asks_for_rest = False
+        return False
 
     def _sleeps(self) -> bool:
         """The program is not about to show a line that it has just read."""
@@ -270,7 +275,10 @@ class Waits:
         behind = behind_prompt(grid.lines, prompt, pane.channel.last.number)
         if pane.typist.is_line_open:
             return behind == ""
-        return behind is not None and not pane.typist.was_ahead(behind)
+        if behind and pane.typist.has_typed_ahead:
+            # A line that was typed ahead, or what it prints.
+            return pane.channel.last.number >= pane.typist.due
+        return behind is not None
 
     def _cursor_is_behind_prompt(self, grid: Grid) -> bool:
         prompt = self._pane.launch.prompt
