@@ -134,13 +134,12 @@ def test_client_that_nobody_reads_is_ended(
     assert tmux_client.exitstatus == 0
 
 
-@pytest.mark.tmux(timeout=1.0)
 def test_client_that_is_stuck_is_killed_and_named(
     tmux_client: AttachedClient,
 ) -> None:
     os.kill(int(tmux_client.pid or 0), signal.SIGSTOP)
     with pytest.raises(TmuxLifeError, match="did not end within 1 s after"):
-        tmux_client.end()
+        tmux_client.end(timeout=1)
     assert tmux_client.signalstatus == signal.SIGKILL
 
 

@@ -126,15 +126,18 @@ class AttachedClient(_Spawn):
         """
         self.end()
 
-    def end(self) -> None:
+    def end(self, timeout: float | None = None) -> None:
         """Detach it if it is attached, and take back all that it has.
+
+        Args:
+            timeout: Seconds; None for those of the server.
 
         Raises:
             TmuxLifeError: It did not end by itself, and was killed.
         """
         if self.closed:
             return
-        deadline = Deadline(self._tmux.scaled(None))
+        deadline = Deadline(self._tmux.scaled(timeout))
         if self.name and not kernel.has_exited(self._pidfd):
             self._ask("detach-client", "-t", self.name)
         # It may wait until somebody reads its last words.
