@@ -20,9 +20,13 @@ from pytest_tmuxlife import (
 )
 from pytest_tmuxlife.containment import kernel, procfs
 
+# Longer than by default, for a busy machine.
+pytestmark = pytest.mark.tmux(timeout=30)
+
 
 @pytest.fixture
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inner:
+    monkeypatch.setenv("TMUXLIFE_LEAK_GRACE", "20")
     return Inner(pytester, monkeypatch)
 
 

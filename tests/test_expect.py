@@ -20,6 +20,9 @@ from pytest_tmuxlife import (
 )
 from pytest_tmuxlife.clock import Deadline
 
+# Longer than by default, for a busy machine.
+pytestmark = pytest.mark.tmux(timeout=30)
+
 
 def test_text_that_comes_later_is_waited_for(tmux_pane: Pane) -> None:
     started = Deadline(60)
@@ -174,6 +177,7 @@ def test_failure_is_shown_without_our_own_lines(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failed test, its line, the screen: none of what waited for it."""
+    monkeypatch.setenv("TMUXLIFE_LEAK_GRACE", "20")
     result = Inner(pytester, monkeypatch).run(
         """
         from pytest_tmuxlife import expect

@@ -13,6 +13,9 @@ import pytest
 from pytest_tmuxlife import Pane, PaneDied, Server, TmuxLifeError, WaitTimeout
 from pytest_tmuxlife.clock import Deadline
 
+# Longer than by default, for a busy machine.
+pytestmark = pytest.mark.tmux(timeout=30)
+
 
 @pytest.mark.parametrize(
     ("patterns", "index"),

@@ -21,6 +21,9 @@ from pytest_tmuxlife import (
 )
 from pytest_tmuxlife.clock import Deadline
 
+# Longer than by default, for a busy machine.
+pytestmark = pytest.mark.tmux(timeout=30)
+
 RAW = """
 import os, sys, termios, tty
 {mode}(0)

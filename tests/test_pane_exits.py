@@ -21,6 +21,9 @@ from pytest_tmuxlife import (
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.terminal import exits
 
+# Longer than by default, for a busy machine.
+pytestmark = pytest.mark.tmux(timeout=30)
+
 
 @pytest.fixture(params=["kernel", "tmux"])
 def teller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -11,6 +11,9 @@ from pytest_tmuxlife import Pane, PaneNotReady, Server, WaitTimeout
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.terminal.stream import LineStream, plain_lines
 
+# Longer than by default, for a busy machine.
+pytestmark = pytest.mark.tmux(timeout=30)
+
 
 def until(lines: LineStream, last: str) -> list[str]:
     """The lines up to that which is *last*."""

@@ -13,6 +13,9 @@ MENU = """
 import pytest
 from pytest_tmuxlife import expect
 
+# Longer than by default, for a busy machine.
+pytestmark = pytest.mark.tmux(timeout=30)
+
 def test_menu(tmux_pane):
     tmux_pane.run("printf 'one\\\\ntwo\\\\n'")
     expect(tmux_pane).to_match_snapshot(timeout=0.5)
@@ -22,6 +25,7 @@ UPDATE = "--tmux-snapshot-update"
 
 @pytest.fixture
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inner:
+    monkeypatch.setenv("TMUXLIFE_LEAK_GRACE", "20")
     return Inner(pytester, monkeypatch)
 
 

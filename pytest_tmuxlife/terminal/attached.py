@@ -86,7 +86,7 @@ class AttachedClient(_Spawn):
                 return
             if kernel.has_exited(self._pidfd, pause) or deadline.expired:
                 break
-        printed = self._drain(Deadline(0.1))
+        printed = self._drain(Deadline(1.0))
         raise PaneNotReady(
             f"tmux attach did not get attached in {deadline.elapsed:.3g} s; it printed "
             f"{printed!r}",

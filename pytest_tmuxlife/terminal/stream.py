@@ -65,6 +65,14 @@ def _overwritten(text: str) -> str:
     return line
 
 
+def _readable(fds: list[int], seconds: float) -> set[int]:
+    """Which of them are, or are at their end, within so many seconds."""
+    poller = select.poll()
+    for fd in fds:
+        poller.register(fd, select.POLLIN)
+    return {fd for fd, _ in poller.poll(int(seconds * 1000 + 0.999))}
+
+
 class LineStream:
     """An iterator over the lines that a pane prints from now on. A context manager.
 
@@ -113,7 +121,7 @@ class LineStream:
             command = format_proof(f"exec > {shlex.quote(path)}; echo $$; exec cat")
             self._pane.camera.ask("pipe-pane", "-O", "-t", self._pane.id, command)
             deadline = Deadline(self._pane.timeout(self._timeout))
-            if not select.select([both], [], [], deadline.remaining)[0]:
+            if both not in _readable([both], deadline.remaining):
                 raise self._timed_out("pipe", deadline)
             self._cat_pid = int(os.read(both, _READ))
             pidfd = kernel.open_pidfd(self._cat_pid)
@@ -209,7 +217,7 @@ class LineStream:
     def _is_readable(self, seconds: float) -> bool:
         pidfd = -1 if self._pane.has_ended else self._pane.pidfd
         watched = [fd for fd in (self._fd, pidfd) if fd >= 0]
-        return self._fd in select.select(watched, [], [], seconds)[0]
+        return self._fd in _readable(watched, seconds)
 
     def _is_kept(self) -> bool:
         """All that the ended program has printed is on its way through the pipe."""
