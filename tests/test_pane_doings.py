@@ -182,6 +182,15 @@ def test_program_that_draws_anew_at_another_size_is_waited_for(
     pane.wait_for_text("20 60")
 
 
+def test_text_from_before_a_resize_is_found_after_it(tmux_pane: Pane) -> None:
+    """Rows that were wrapped are one each then, so that it stands further up."""
+    tmux_pane.run(f"for n in 1 2 3 4 5 6 7 8 9; do echo {'x' * 100}; done")
+    tmux_pane.send_line("echo FIRST; seq 1 12")
+    tmux_pane.wait_for_prompt()
+    tmux_pane.resize(200, 24)
+    tmux_pane.wait_for_text("FIRST")
+
+
 def test_run_after_a_resize_gives_its_own_output_only(tmux_pane: Pane) -> None:
     tmux_pane.run(f"echo {'x' * 200}")
     tmux_pane.resize(30, 24)

@@ -174,7 +174,9 @@ def test_test_that_runs_pytest_itself_keeps_its_own(inner: Inner) -> None:
 
     def test_it(pytester, tmux_snapshot):
         pytester.makepyfile("def test_x(tmux_snapshot): tmux_snapshot('inner')")
-        pytester.inline_run("--tmux-snapshot-update", "-p", "no:cacheprovider")
+        plugin = ("-p", "pytest_tmuxlife.plugin", "-p", "no:cacheprovider")
+        done = pytester.inline_run("--tmux-snapshot-update", *plugin)
+        done.assertoutcome(passed=1)
         tmux_snapshot("outer")
     """
     inner.run(source, UPDATE).assert_outcomes(passed=1)
