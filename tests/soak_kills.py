@@ -111,7 +111,8 @@ def kill_worker(run: PytestProcess) -> str:
     assert its, f"the directory of the worker is left:\n{run.output}"
     status = run.wait()
     run.assert_nothing_left()
-    assert status in (0, 1), f"exit status {status}:\n{run.output}"
+    # xdist gives up (3) if one dies as it starts.
+    assert status in (0, 1, 3), f"exit status {status}:\n{run.output}"
     return f"exit status {status}"
 
 

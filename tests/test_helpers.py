@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from runs import eventually
 
 from pytest_tmuxlife.containment import kernel, procfs
 from pytest_tmuxlife.containment.processes import note_tree
-from pytest_tmuxlife.containment.reaper import Reaper
+from pytest_tmuxlife.containment.reaper import Reaper, _start
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ReaperDied, TmuxLifeError, TmuxNotFound
 
@@ -42,6 +43,20 @@ def test_helpers_are_no_children_of_ours(supervisor: Supervisor) -> None:
     below = [pid for pid, _ in procfs.descendants(os.getpid())]
     assert not {supervisor.pid, *supervisor.look().children} & set(below)
     assert supervisor.kill(term_grace=1.0).empty
+
+
+def test_reaper_that_finds_pytest_gone_leaves_no_directory(tmp_path: Path) -> None:
+    """As when pytest is killed while its reaper starts: nobody hears its hello."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.shutdown(socket.SHUT_RD)
+        with theirs:
+            _start(theirs, str(tmp_path / "root" / "run"), "", "adopts", "")
+        poller = select.poll()
+        poller.register(ours, 0)
+        # It has the other end until it exits.
+        assert poller.poll(60_000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_helpers_hold_no_descriptor_of_ours(

@@ -84,7 +84,11 @@ class Reaper:
 
     def run(self) -> NoReturn:
         """Serve until pytest says so, or is gone; then leave nothing."""
-        self.control.sendall(wire.pack((0, {"pid": os.getpid()})))
+        try:
+            self.control.sendall(wire.pack((0, {"pid": os.getpid()})))
+        except ConnectionError:
+            # pytest was killed meanwhile.
+            self.close()
         poller = select.poll()
         for fd in (self.control.fileno(), self.pytest_pidfd, self.wakeup):
             poller.register(fd, select.POLLIN)
