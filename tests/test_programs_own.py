@@ -177,6 +177,25 @@ def test_lines_of_a_block_that_come_one_by_one_are_waited_for(
     tmux_pane.wait_for_prompt()
 
 
+@pytest.mark.parametrize("name", ["bash", "dash"])
+def test_output_of_a_line_typed_ahead_is_no_jobs(
+    tmux_server: Server, tmp_path: Path, name: str
+) -> None:
+    """At a dash it stands behind the prompt, where jobs print too."""
+    pane = tmux_server.new_pane(name)
+    gate, second = Gate(tmp_path / "gate"), Gate(tmp_path / "second")
+    pane.send_line("cat gate")
+    gate.wait_for_reader()
+    pane.send_line("echo AHEAD; read go < second")
+    gate.open()
+    second.wait_for_reader()
+    pane.wait_for_text("AHEAD")
+    assert not pane.is_at_prompt()
+    second.open()
+    pane.wait_for_prompt()
+    assert pane.run("echo on").output == "on\n"
+
+
 # -- by name -----------------------------------------------------------------------
 
 
