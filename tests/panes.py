@@ -6,9 +6,11 @@ import select
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from pytest_tmuxlife import Pane
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal import prompt_run, run, runner, tty
 
 
 def wait_for_program(pane: Pane, name: str) -> None:
@@ -60,6 +62,13 @@ class Gate:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give prompts that are on their way more than a second, for a busy machine."""
+    for module in (run, runner, prompt_run):
+        for limit in {"ON_ITS_WAY", "PROMPT_LIMIT"} & vars(module).keys():
+            monkeypatch.setattr(module, limit, 30.0)
 
 
 def wait_for_end(pane: Pane) -> None:

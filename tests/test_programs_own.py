@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from inner import Inner
-from panes import Gate
+from panes import Gate, be_patient
 
 from pytest_tmuxlife import (
     SQLITE,
@@ -23,6 +23,15 @@ from pytest_tmuxlife import (
     WaitTimeout,
 )
 from pytest_tmuxlife.terminal import readiness
+
+# Longer than by default, for a busy machine.
+pytestmark = pytest.mark.tmux(timeout=30)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
+
 
 # With a cooked terminal, for this shell edits no lines.
 SHELL = Program(

@@ -220,7 +220,7 @@ class Waits:
         return self._pane.camera.screen().cursor_line
 
     def note_prompt_owed(self, *, typed: bool = True) -> bool:
-        """A line is about to end; True if only the screen will tell of a prompt.
+        """A line is about to end; True if the screen before is to be noted.
 
         Args:
             typed: By a text or Enter, not by a signal such as that of C-c.
@@ -238,7 +238,8 @@ class Waits:
             typist.due += 1
         typist.owed_after = number
         pane.channel.asks_for_rest = False
-        return False
+        # Until something shows, a continuation prompt is the one before C-c.
+        return not typed
 
     def _sleeps(self) -> bool:
         """The program is not about to show a line that it has just read."""
