@@ -226,7 +226,9 @@ def kept_status(pane: Pane) -> ExitStatus | None:
         return ExitStatus(int(code), None)
     if signal.isdigit():
         return ExitStatus(None, int(signal))
-    return ExitStatus(None, signals.Signals[f"SIG{signal.upper()}"].value)
+    return ExitStatus(
+        None, signals.Signals["SIG" + signal.upper().removeprefix("SIG")].value
+    )
 
 
 def _unknown(pane: Pane, why: str) -> TmuxLifeError:
