@@ -36,7 +36,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 @pytest.fixture
 def leave():
     def leave(pane, seconds=1000, name=None):
-        path = HERE + "/pid"
+        # Workers have the directory in common.
+        path = f"{HERE}/pid.{os.getpid()}"
         sleep = f"exec -a {name} sleep" if name else "sleep"
         pane.run(f"(trap '' HUP; {sleep} {seconds} & echo $! > '{path}')", check=True)
         with open(path) as file:
