@@ -36,7 +36,7 @@ def _sections(n: int, quick: bool) -> dict[str, Callable[[], Section]]:
         "run": lambda: talk.measure_run(n),
         "lines": lambda: talk.measure_lines(few),
         "check": lambda: check.measure(n // 2 + 1, crowds),
-        "whole": lambda: whole.measure(200 if quick else 1000, (0, crowds[-1])),
+        "whole": lambda: whole.measure(200 if quick else 500, (0, crowds[-1])),
         "held": lambda: whole.measure_memory(1000 if quick else 10_000),
         "memory": cost.measure_memory,
         "cpu": lambda: cost.measure_cpu(1.0 if quick else 5.0),

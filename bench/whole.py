@@ -20,7 +20,7 @@ from bench.table import Row, Section, milliseconds
 
 _LIMIT = 0.000_150
 _MEMORY_LIMIT = 10 << 20
-_ROUNDS = 5
+_ROUNDS = 11
 # The first ones find cold caches.
 _WARM_UP = 50
 _TESTS = """
@@ -65,6 +65,10 @@ class _Run:
     seconds: list[float]
     memory: int
     helpers: int
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
 
 
 def _run(where: Path, options: Sequence[str]) -> _Run:
@@ -119,7 +123,10 @@ def _tests(count: int) -> Iterator[Path]:
 def measure(count: int, crowds: Sequence[int]) -> Section:
     """What each of *count* tests pays, beside so many unrelated processes."""
     rows: list[Row] = []
-    notes = ["begin of a test to begin of the next, all hooks; runs in turns."]
+    notes = [
+        f"begin of a test to begin of the next, all hooks; n runs of {count} tests, in",
+        "turns: medians of their medians, and of the differences of two neighbours.",
+    ]
     for number in crowds:
         with contextlib.ExitStack() as stack:
             try:
@@ -128,27 +135,33 @@ def measure(count: int, crowds: Sequence[int]) -> Section:
                 notes.append(f"{number} others: not possible here: {error}")
                 continue
             where = stack.enter_context(_tests(count))
-            without: list[float] = []
-            checked: list[float] = []
-            for _ in range(_ROUNDS):
-                without += _run(where, _WITHOUT).seconds
-                checked += _run(where, _WITH).seconds
-            rows += _rows(without, checked, number)
+            pairs = [
+                (_run(where, _WITHOUT).median, _run(where, _WITH).median)
+                for _ in range(_ROUNDS)
+            ]
+            rows += _rows(pairs, number)
     return Section("A test that uses nothing, under the check", rows, notes)
 
 
-def _rows(
-    without: Sequence[float], checked: Sequence[float], crowd: int
-) -> Iterator[Row]:
-    base, median = statistics.median(without), statistics.median(checked)
-    for what, seconds in (("without the plugin", base), ("--tmux-leak-check", median)):
-        size = str(len(without))
-        ratio = f"{seconds / base:.2f}"
-        yield Row(f"{what}, {crowd} others", milliseconds(seconds), "", size, ratio)
-    met = "yes" if median - base <= _LIMIT else "NO"
-    added = milliseconds(median - base)
-    limit = f"<= {milliseconds(_LIMIT)}"
-    yield Row(f"  so the check adds, {crowd} others", added, target=limit, met=met)
+def _rows(pairs: Sequence[tuple[float, float]], crowd: int) -> Iterator[Row]:
+    """Both, and the difference of two that ran one after the other."""
+    without, checked = (
+        statistics.median(column) for column in zip(*pairs, strict=True)
+    )
+    added = statistics.median(after - before for before, after in pairs)
+    for what, median in (
+        ("without the plugin", without),
+        ("--tmux-leak-check", checked),
+    ):
+        ratio = f"{median / without:.2f}"
+        shown = milliseconds(median)
+        yield Row(f"{what}, {crowd} others", shown, "", str(len(pairs)), ratio)
+    yield Row(
+        f"  so the check adds, {crowd} others",
+        milliseconds(added),
+        target=f"<= {milliseconds(_LIMIT)}",
+        met="yes" if added <= _LIMIT else "NO",
+    )
 
 
 def measure_memory(count: int) -> Section:

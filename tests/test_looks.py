@@ -15,8 +15,11 @@ from runs import eventually
 
 from pytest_tmuxlife.containment import own
 from pytest_tmuxlife.containment.kept import KeptFile
-from pytest_tmuxlife.leaks.baseline import Thing, View, appeared
+from pytest_tmuxlife.leaks.baseline import Look, Thing, View, appeared
 from pytest_tmuxlife.leaks.descriptors import Descriptors
+from pytest_tmuxlife.leaks.holdings import Held
+from pytest_tmuxlife.leaks.ledger import Ledger
+from pytest_tmuxlife.leaks.openings import Openings
 
 CHILDREN = f"/proc/{os.getpid()}/task/{os.getpid()}/children"
 
@@ -218,3 +221,102 @@ def test_file_of_shared_memory_that_was_there_is_not_new() -> None:
         assert view.still_there([thing]) == [thing]
     finally:
         os.unlink(path)
+
+
+# -- between two tests -----------------------------------------------------------
+
+
+class CountedView(View):
+    looks = 0
+
+    def look(self) -> Look:
+        self.looks += 1
+        return super().look()
+
+
+@pytest.fixture
+def view() -> Iterator[CountedView]:
+    view = CountedView()
+    yield view
+    view.close()
+
+
+@pytest.fixture
+def ledger(view: CountedView) -> Iterator[Ledger]:
+    """One clean test has ended."""
+    openings = Openings()
+    openings.begin()
+    ledger = Ledger(openings, 0.0, view)
+    ledger.begin_test()
+    assert ledger.end_test() == []
+    yield ledger
+    openings.end()
+
+
+@pytest.fixture
+def pipes() -> Iterator[list[int]]:
+    """Closed at the end; nobody hears of a pipe that is made."""
+    numbers: list[int] = []
+    yield numbers
+    for number in numbers:
+        os.close(number)
+
+
+def numbers_of(found: list[Held]) -> set[int]:
+    return {held.thing.number for held in found}
+
+
+def test_begin_of_a_test_is_a_glance_if_nothing_was_opened(
+    ledger: Ledger, view: CountedView
+) -> None:
+    before = view.looks
+    ledger.begin_test()
+    assert view.looks == before
+
+
+def test_what_a_test_leaves_after_a_glance_is_its_own(
+    ledger: Ledger, pipes: list[int]
+) -> None:
+    ledger.begin_test()
+    pipes += os.pipe()
+    assert numbers_of(ledger.end_test()) == set(pipes)
+
+
+def test_what_came_between_two_tests_is_the_runs(
+    ledger: Ledger, pipes: list[int]
+) -> None:
+    pipes += os.pipe()
+    ledger.begin_test()
+    assert ledger.end_test() == []
+    assert numbers_of(ledger.end_run()) == set(pipes)
+
+
+def test_file_opened_between_two_tests_in_place_of_another_is_the_runs(
+    ledger: Ledger, descriptor: int, tmp_path: Path
+) -> None:
+    """There are as many as before, but its opening was heard."""
+    # Its look has the descriptor of the fixture too.
+    ledger.begin_test()
+    assert ledger.end_test() == []
+    file = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    os.dup2(file, descriptor)
+    os.close(file)
+    ledger.begin_test()
+    assert ledger.end_test() == []
+    assert numbers_of(ledger.end_run()) == {descriptor}
+
+
+def test_what_took_anothers_place_between_two_tests_accuses_no_test(
+    ledger: Ledger, pipes: list[int]
+) -> None:
+    """Nobody has heard of it, and there are as many as before."""
+    pipes += os.pipe()
+    ledger.begin_test()
+    assert ledger.end_test() == []
+    # Both ends of a pipe are one file.
+    other = os.eventfd(0)
+    os.dup2(other, pipes[1])
+    os.close(other)
+    ledger.begin_test()
+    assert ledger.end_test() == []
+    assert numbers_of(ledger.end_run()) == set(pipes)

@@ -100,6 +100,21 @@ class View:
             self._sockets(),
         )
 
+    def is_as_in(self, last: Look) -> bool:
+        """Nothing has come or gone since *last*, which was the last look.
+
+        A descriptor that was closed and another that took its place are not
+        seen; nor is shared memory, which counts only if its opening was heard.
+        False if that would take more than a glance.
+        """
+        return (
+            self._descriptors.are_as_many(last.files)
+            and not (last.children or kernel.has_children())
+            and not (last.orphans or any(True for _ in self._orphans()))
+            and _made_by((), self._segments.read()) == last.segments
+            and not (last.sockets or self._sockets())
+        )
+
     def close(self) -> None:
         """Keep nothing open; it can be looked at again all the same."""
         self._segments.close()

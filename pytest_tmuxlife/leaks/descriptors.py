@@ -18,7 +18,8 @@ from pytest_tmuxlife.containment import own, procfs
 
 _LISTING = "/proc/self/fd"
 _MODES = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "rw"}
-_STANDARD = (0, 1, 2)
+# Turned to other files and back, by pytest's capture among others.
+STANDARD = (0, 1, 2)
 _FAMILIES = {
     socket.AF_INET: "IPv4",
     socket.AF_INET6: "IPv6",
@@ -53,14 +54,20 @@ class Descriptors:
             }
         return self._found
 
-    def _is_as_before(self) -> bool:
-        """There are as many as before, and each is what it was.
+    def are_as_many(self, found: Snapshot) -> bool:
+        """As in the last look, which gave *found*; False if that is not known.
 
         Source: proc_pid_fd(5): since Linux 6.2 the size of the directory is their
         number; before, and elsewhere, it is 0. A thread that waits in accept(2)
         has a number reserved already: with one of those, it never fits.
         """
-        if os.stat(_LISTING).st_size != len(self._all) or not self._all:
+        if found is not self._found or not self._all:
+            return False
+        return os.stat(_LISTING).st_size == len(self._all)
+
+    def _is_as_before(self) -> bool:
+        """There are as many as before, and each is what it was."""
+        if not self.are_as_many(self._found):
             return False
         fstat = os.fstat
         try:
@@ -99,7 +106,7 @@ def compare(before: Snapshot, after: Snapshot) -> list[int]:
     return sorted(
         number
         for number, file in after.items()
-        if before.get(number) != file and not (number in _STANDARD and file in known)
+        if before.get(number) != file and not (number in STANDARD and file in known)
     )
 
 

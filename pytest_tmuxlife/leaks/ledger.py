@@ -22,6 +22,7 @@ from pytest_tmuxlife.leaks.attribution import (
     is_of_thread,
 )
 from pytest_tmuxlife.leaks.baseline import Look, Thing, View, appeared
+from pytest_tmuxlife.leaks.descriptors import STANDARD
 from pytest_tmuxlife.leaks.exemptions import exemption_for
 from pytest_tmuxlife.leaks.holdings import Held
 from pytest_tmuxlife.leaks.openings import Openings
@@ -36,11 +37,14 @@ class Span:
         before: What there was when it began.
         threads: Those that ran then.
         claimed: What has appeared for somebody else.
+        is_glanced: Nothing had come or gone by number since ``before``; what may
+            have taken the place of something else was not looked for.
     """
 
     before: Look
     threads: set[threading.Thread]
     claimed: set[Thing] = field(default_factory=set)
+    is_glanced: bool = False
 
 
 class Ledger:
@@ -65,16 +69,24 @@ class Ledger:
         self._of_run: dict[Thing, Held] = {}
         self._deferred: list[Held] = []
         self._body: Span | None = None
+        # Openings until the last look.
+        self._heard = -1
 
     # -- a test ---------------------------------------------------------------
 
     def begin_test(self) -> None:
         """What is there now is none of the test that begins."""
-        now = self._view.look()
-        for held in self._since(self._last, now):
-            self._put_to_run(held)
+        is_glanced = self.openings.heard == self._heard and self._view.is_as_in(
+            self._last
+        )
+        if not is_glanced:
+            now = self._view.look()
+            for held in self._since(self._last, now):
+                self._put_to_run(held)
+            self._last = now
         self.openings.forget()
-        self._spans = [Span(now, set(threading.enumerate()))]
+        threads = set(threading.enumerate())
+        self._spans = [Span(self._last, threads, is_glanced=is_glanced)]
         self._body = None
 
     def end_test(self, kept: Callable[[], Iterable[object]] = tuple) -> list[Held]:
@@ -90,13 +102,15 @@ class Ledger:
         span = self._spans[0]
         self._spans = []
         self._body = None
-        self._last = now = self._view.look()
-        news = self._news(span, now)
+        self._look_again()
+        news = self._news(span, self._last)
         if not news:
             return []
         accused, self._deferred, self._last = self._judge_in_time(
             span, news, self._grace, kept
         )
+        # More may have been opened meanwhile.
+        self._heard = -1
         self._settled.update(held.thing for held in accused)
         return accused
 
@@ -146,6 +160,10 @@ class Ledger:
         """A test has ended that nobody asks for what it has left."""
         self._spans = []
         self._body = None
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._heard = self.openings.heard
         self._last = self._view.look()
 
     def _news(self, span: Span, now: Look) -> list[Thing]:
@@ -171,7 +189,7 @@ class Ledger:
             claim = holder_of(held, reaches)
             if claim is not None:
                 claim.held[thing] = held
-            elif is_of_thread(held, span.threads):
+            elif is_of_thread(held, span.threads) or _may_be_older(held, span, now):
                 self._put_to_run(held)
             elif thing.sort == "descriptor" and thing.number in by_runner.descriptors:
                 deferred.append(held)
@@ -330,6 +348,17 @@ class Ledger:
                 return things
             select.select([], [], [], min(pause, deadline.remaining))
         raise AssertionError("backoff never ends")
+
+
+def _may_be_older(held: Held, span: Span, now: Look) -> bool:
+    """It may have taken another's place before the test began, unheard."""
+    if not span.is_glanced or held.openings or held.thing.sort != "descriptor":
+        return False
+    return any(
+        now.files.get(number) != file
+        for number, file in span.before.files.items()
+        if number not in STANDARD
+    )
 
 
 def _may_go(things: Iterable[Thing]) -> bool:

@@ -65,11 +65,13 @@ class Openings:
         noted: Openings since the last `forget`, the oldest first.
         segments: Files below /dev/shm that were opened or mapped, by path.
         lost: How many events could not be noted.
+        heard: How many were noted, forgotten ones too.
     """
 
     noted: list[Opening] = field(default_factory=list)
     segments: dict[str, Opening] = field(default_factory=dict)
     lost: int = 0
+    heard: int = 0
     _limit: int = _KEPT
 
     def begin(self) -> None:
@@ -95,6 +97,7 @@ class Openings:
         """Take an opening down; now and then drop what is closed again."""
         if opening.path.startswith(SHARED_MEMORY):
             self.segments.setdefault(opening.path, opening)
+        self.heard += 1
         self.noted.append(opening)
         if len(self.noted) > self._limit:
             self.noted = _still_of_use(self.noted)
