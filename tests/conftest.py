@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from inner import WITHOUT_BESIDE
+from panes import be_patient
 
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.containment.supervisor import Supervisor
@@ -38,3 +39,9 @@ def supervisor(reaper: Reaper) -> Iterator[Supervisor]:
     supervisor = reaper.supervise()
     yield supervisor
     supervisor.finish()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts that are on their way have more time, for a busy machine."""
+    be_patient(monkeypatch)

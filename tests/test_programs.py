@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from panes import Gate, be_patient, wait_for_end
+from panes import Gate, wait_for_end
 from program_cases import CASES, Case
 
 from pytest_tmuxlife import (
@@ -26,12 +26,7 @@ from pytest_tmuxlife.terminal import readiness
 from pytest_tmuxlife.terminal.presets import PRESETS
 
 # Longer than by default, for a busy machine.
-pytestmark = pytest.mark.tmux(timeout=30)
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    be_patient(monkeypatch)
+pytestmark = [pytest.mark.tmux(timeout=30), pytest.mark.usefixtures("patient")]
 
 
 @pytest.fixture(params=CASES)

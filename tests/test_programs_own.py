@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from inner import Inner
-from panes import Gate, be_patient
+from panes import Gate
 
 from pytest_tmuxlife import (
     SQLITE,
@@ -25,12 +25,7 @@ from pytest_tmuxlife import (
 from pytest_tmuxlife.terminal import readiness
 
 # Longer than by default, for a busy machine.
-pytestmark = pytest.mark.tmux(timeout=30)
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    be_patient(monkeypatch)
+pytestmark = [pytest.mark.tmux(timeout=30), pytest.mark.usefixtures("patient")]
 
 
 # With a cooked terminal, for this shell edits no lines.

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Collection, Iterable
 
-from pytest_tmuxlife.containment import kernel, procfs
+from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.killing import open_descendants
 
@@ -56,7 +56,7 @@ def _open_below(pids: Iterable[int], spare: Collection[Identity]) -> list[int]:
     opened = [one for pid in pids for one in open_descendants(pid)]
     wanted = []
     for pid, pidfd in opened:
-        if spare and Identity(pid, procfs.start_ticks(pid) or 0) in spare:
+        if spare and Identity.of(pid) in spare:
             os.close(pidfd)
         else:
             wanted.append(pidfd)

@@ -192,8 +192,9 @@ class Keeper:
                 pid = listeners.listener(path)
                 if pid is not None and not procfs.is_below(pid, supervisor.pid):
                     self.strays += describe_server(pid, path)
-                    ticks = procfs.start_ticks(pid) or 0
-                    self.harness.strays.append(Identity(pid, ticks))
+                    stray = Identity.of(pid)
+                    if stray is not None:
+                        self.harness.strays.append(stray)
 
     def _to_keep(self, verdict: Verdict) -> list[int]:
         return [process.pid for process, given in verdict.ignored if given.keep]

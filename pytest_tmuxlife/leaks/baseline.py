@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,7 +79,7 @@ class View:
 
     def __init__(
         self,
-        orphans: Callable[[], Iterable[int]] = tuple,
+        orphans: Callable[[], Collection[int]] = tuple,
         sockets: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._orphans = orphans
@@ -110,7 +110,7 @@ class View:
         return (
             self._descriptors.are_as_many(last.files)
             and not (last.children or kernel.has_children())
-            and not (last.orphans or any(True for _ in self._orphans()))
+            and not (last.orphans or self._orphans())
             and _made_by((), self._segments.read()) == last.segments
             and not (last.sockets or self._sockets())
         )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_tmuxlife.containment import listeners, procfs
+from pytest_tmuxlife.containment import listeners
 from pytest_tmuxlife.containment.by_identity import end_identified
 from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.processes import note_tree, process_info
@@ -192,8 +192,6 @@ def _identity(thing: Thing) -> Identity | None:
     if thing.sort != "tmux server":
         return None
     pid = listeners.listener(thing.path)
-    ticks = None if pid is None else procfs.start_ticks(pid)
-    # Asked again: now both are proven to be of the same process.
-    if pid is None or ticks is None or listeners.listener(thing.path) != pid:
-        return None
-    return Identity(pid, ticks)
+    found = None if pid is None else Identity.of(pid)
+    # Asked again: now pid and start are proven to be of the same process.
+    return found if listeners.listener(thing.path) == pid else None

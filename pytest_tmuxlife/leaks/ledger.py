@@ -60,8 +60,7 @@ class Ledger:
         self.openings = openings
         self._view = view
         self._grace = grace
-        self._start = view.look()
-        self._last = self._start
+        self._last = view.look()
         self._settled: set[Thing] = set()
         self._living: list[Claim] = []
         self._ended: list[Claim] = []
@@ -81,7 +80,7 @@ class Ledger:
         )
         if not is_glanced:
             now = self._view.look()
-            for held in self._since(self._last, now):
+            for held in self._not_exempted(self._appeared(self._last, now)):
                 self._put_to_run(held)
             self._last = now
         self.openings.forget()
@@ -167,9 +166,13 @@ class Ledger:
         self._last = self._view.look()
 
     def _news(self, span: Span, now: Look) -> list[Thing]:
-        things = appeared(span.before, now, list(self.openings.segments))
         claimed = span.claimed
+        things = self._appeared(span.before, now)
         return [thing for thing in things if thing not in claimed]
+
+    def _appeared(self, before: Look, now: Look) -> list[Thing]:
+        # Another thread may be opening one.
+        return appeared(before, now, list(self.openings.segments))
 
     def _judge(
         self, span: Span, now: Look, kept: Callable[[], Iterable[object]]
@@ -201,10 +204,10 @@ class Ledger:
         if held.thing not in self._settled:
             self._of_run[held.thing] = held
 
-    def _since(self, before: Look, now: Look) -> list[Held]:
-        """What appeared in between for nobody, exempted things left out."""
+    def _not_exempted(self, things: Iterable[Thing]) -> list[Held]:
+        """With what may have opened each; of an exempted one nobody is asked."""
         found = []
-        for thing in appeared(before, now, list(self.openings.segments)):
+        for thing in things:
             held = find_openings(thing, self.openings)
             if exemption_for(thing, held.openings) is None:
                 found.append(held)
@@ -245,8 +248,7 @@ class Ledger:
             yield
         finally:
             if self._body is not None:
-                now, segments = self._view.look(), list(self.openings.segments)
-                self._body.claimed.update(appeared(before, now, segments))
+                self._body.claimed.update(self._appeared(before, self._view.look()))
 
     # -- a fixture of wider scope -------------------------------------------------
 
@@ -260,14 +262,9 @@ class Ledger:
         For the set-up of a fixture, and for its teardown.
         """
         span = self._spans.pop()
-        now = self._view.look()
-        for thing in self._news(span, now):
-            held = find_openings(thing, self.openings)
-            claim.held[thing] = held
-            span.claimed.add(thing)
-            if exemption_for(thing, held.openings) is not None:
-                del claim.held[thing]
-                self._settled.add(thing)
+        news = self._news(span, self._view.look())
+        span.claimed.update(news)
+        claim.held.update({held.thing: held for held in self._not_exempted(news)})
         claim.threads |= set(threading.enumerate()) - span.threads
         for outer in [*self._spans, *([self._body] if self._body else [])]:
             outer.claimed |= span.claimed
@@ -333,7 +330,7 @@ class Ledger:
 
     def end_run(self) -> list[Held]:
         """What has appeared during the run and belongs to nobody."""
-        for held in self._since(self._last, self._view.look()):
+        for held in self._not_exempted(self._appeared(self._last, self._view.look())):
             self._put_to_run(held)
         gc.collect()
         accused = [thing for thing in self._of_run if thing not in self._settled]
