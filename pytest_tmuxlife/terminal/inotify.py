@@ -15,6 +15,8 @@ import threading
 from pytest_tmuxlife.containment import own
 
 _IN_MODIFY = 0x2
+# Bytes of a read, and of the longest event: header, name and the zero behind it.
+_MANY, _LONGEST = 4096, 16 + 256
 _lock = threading.Lock()
 
 
@@ -119,8 +121,10 @@ def drain(fd: int) -> bool:
     """Take all events in; False if there were none."""
     found = False
     try:
-        while os.read(fd, 65536):
+        while events := os.read(fd, _MANY):
             found = True
+            if len(events) <= _MANY - _LONGEST:
+                break
     except BlockingIOError:
         return found
     return found

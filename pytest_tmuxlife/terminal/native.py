@@ -67,10 +67,7 @@ class NativeDoor:
     @staticmethod
     def fits(arguments: Sequence[str]) -> bool:
         """True if it fits into one message, and has no file for the client to open."""
-        if any(_opens_a_file(command) for command in _split(arguments)):
-            return False
-        length = sum(len(os.fsencode(word)) + 1 for word in arguments)
-        return _HEADER.size + _INT.size + length <= MESSAGE_LIMIT
+        return _request(tuple(arguments)) is not None
 
     def call(self, arguments: Sequence[str], *, stdin: bytes, timeout: float) -> Answer:
         """Have the server carry out *arguments*.
@@ -134,9 +131,15 @@ def _message(kind: int, body: bytes = b"") -> bytes:
     return _HEADER.pack(kind, _HEADER.size + len(body), 0, _PROTOCOL, 0) + body
 
 
-def _command(arguments: Sequence[str]) -> bytes:
+# A wait asks the same again and again.
+@functools.lru_cache(maxsize=32)
+def _request(arguments: tuple[str, ...]) -> bytes | None:
+    """The message for a command; None if this door cannot carry it out."""
+    if any(_opens_a_file(command) for command in _split(arguments)):
+        return None
     words = os.fsencode("\0".join([*arguments, ""]))
-    return _message(_COMMAND, _INT.pack(len(arguments)) + words)
+    request = _message(_COMMAND, _INT.pack(len(arguments)) + words)
+    return request if len(request) <= MESSAGE_LIMIT else None
 
 
 @functools.cache
@@ -167,7 +170,9 @@ class _Conversation:
         self._unsent = b""
 
     def carry_out(self, arguments: Sequence[str]) -> Answer:
-        self._sock.sendall(_identify(os.getpid()) + _command(arguments))
+        request = _request(tuple(arguments))
+        assert request is not None, "asked for what does not fit"
+        self._sock.sendall(_identify(os.getpid()) + request)
         for kind, body in self._messages():
             if kind == _EXIT:
                 return self._finish(body)
