@@ -50,6 +50,18 @@ def test_text_arrives_byte_for_byte(
     assert received(tmux_server, cat) == text.encode() + b"\n"
 
 
+def test_echo_of_ten_thousand_lines_is_told_from_their_copies(
+    tmux_server: Server,
+) -> None:
+    """Each row is compared with the lines that it may be, not with all of them."""
+    pane = tmux_server.new_pane(["cat"])
+    lines = [f"{number:05d} {'x' * 90}" for number in range(10_000)]
+    pane.paste("\n".join([*lines, ""]))
+    pane.wait_for_text(lines[-1], timeout=60)
+    # Echo and copy.
+    assert pane.history().splitlines().count(lines[-1]) == 2
+
+
 def test_text_of_a_hundred_kilobytes_arrives_whole(
     tmux_server: Server, tmux_pane: Pane, cat: Pane
 ) -> None:

@@ -9,15 +9,13 @@ echo at the very end is an echo half drawn.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.terminal.width import split_at, split_glued
 
 _CARET = re.compile(r"[\x00-\x1f\x7f]")
-# A terminal echoes the C-v before a quoted character as "^" and goes back
-# over it, unless the character is a tab.
-_DROPPED = re.compile(r"[\s^]+")
 
 
 def squash(text: str) -> str:
@@ -25,7 +23,11 @@ def squash(text: str) -> str:
 
     Where a line is wrapped differs from editor to editor.
     """
-    return _DROPPED.sub("", _CARET.sub(_as_echoed, text))
+    if not text.isprintable():
+        text = _CARET.sub(_as_echoed, text)
+    # A terminal echoes the C-v before a quoted character as "^" and goes back
+    # over it, unless the character is a tab.
+    return "".join(text.split()).replace("^", "")
 
 
 def _as_echoed(match: re.Match[str]) -> str:
@@ -69,7 +71,8 @@ class EchoFilter:
     ever_sent: Collection[str]
     prompt: re.Pattern[str] | None
     columns: int = 80
-    _awaited: list[str] = field(default_factory=list)
+    _awaited: Lines = field(init=False)
+    _ever: Lines | None = None
 
     def output(self, lines: Sequence[str]) -> list[str]:
         """The rows from the send's own on, without its echo.
@@ -77,10 +80,8 @@ class EchoFilter:
         Args:
             lines: Rows of text, the first one being that of the send.
         """
-        self._awaited = (
-            [squash(line) for line in self.sent.lines if squash(line)]
-            if self.sent.is_echoed
-            else []
+        self._awaited = Lines(
+            map(squash, self.sent.lines) if self.sent.is_echoed else ()
         )
         rows = list(lines)
         if rows:
@@ -110,35 +111,91 @@ class EchoFilter:
         prompt = self.prompt.search(row) if self.prompt else None
         if prompt is not None:
             rest = row[prompt.end() :]
-            taken = self._match_any(rest, rows, position, self.ever_sent)
+            taken = self._match_any(rest, rows, position)
             if not rest.strip():
                 return 1, None
             if taken:
                 self._forget(rest, rows, position, taken)
                 return taken, None
             return 1, rest
-        for awaited in self._awaited:
-            taken = rows_of(awaited, row, rows, position)
-            if taken:
-                self._awaited.remove(awaited)
-                return taken, None
-        return 1, row
+        echoes = self._awaited.made_of(row, rows, position)
+        echo = min(echoes, key=lambda found: found.index, default=None)
+        if echo is None:
+            return 1, row
+        self._awaited.remove(echo.line)
+        return echo.taken, None
 
-    def _match_any(
-        self, start: str, rows: Sequence[str], position: int, lines: Collection[str]
-    ) -> int:
-        if squash(start) in lines:
+    def _match_any(self, start: str, rows: Sequence[str], position: int) -> int:
+        if squash(start) in self.ever_sent:
             return 1
-        return max(
-            (rows_of(line, start, rows, position) for line in lines if line), default=0
-        )
+        if self._ever is None:
+            self._ever = Lines(self.ever_sent)
+        found = self._ever.made_of(start, rows, position)
+        return max((line.taken for line in found), default=0)
 
     def _forget(
         self, start: str, rows: Sequence[str], position: int, taken: int
     ) -> None:
-        text = squash(start + "".join(rows[position + 1 : position + taken]))
-        if text in self._awaited:
-            self._awaited.remove(text)
+        self._awaited.remove(
+            squash(start + "".join(rows[position + 1 : position + taken]))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A line that some rows make up: which of all it is, and how many rows."""
+
+    index: int
+    line: str
+    taken: int
+
+
+class Lines:
+    """Many lines, to be found by the rows that they are drawn in.
+
+    Args:
+        lines: Squashed; empty ones do not count.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        # Those with the same beginning stand side by side.
+        self._sorted = sorted((line, index) for index, line in enumerate(lines) if line)
+
+    def remove(self, line: str) -> None:
+        """Take out the first such line, if there is one."""
+        at = bisect_left(self._sorted, (line,))
+        if at < len(self._sorted) and self._sorted[at][0] == line:
+            del self._sorted[at]
+
+    def made_of(
+        self, start: str, rows: Sequence[str], position: int
+    ) -> Iterator[Found]:
+        """The lines that are made up of rows.
+
+        Also those of which all rows that are left are a proper beginning.
+
+        Args:
+            start: What of the first row counts.
+            rows: Rows of text.
+            position: Which of them is the first.
+        """
+        text = squash(start)
+        taken = 1
+        low, high = 0, len(self._sorted)
+        while text:
+            low = bisect_left(self._sorted, (text,), low, high)
+            high = bisect_right(
+                self._sorted, text, low, high, key=lambda pair: pair[0][: len(text)]
+            )
+            is_half_drawn = position + taken >= len(rows)
+            while low < high and (is_half_drawn or self._sorted[low][0] == text):
+                line, index = self._sorted[low]
+                yield Found(index, line, taken)
+                low += 1
+            if low == high:
+                return
+            text += squash(rows[position + taken])
+            taken += 1
 
 
 def rows_of(line: str, start: str, rows: Sequence[str], position: int) -> int:

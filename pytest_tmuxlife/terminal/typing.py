@@ -144,14 +144,13 @@ class Typist:
         self.recent.append(text if len(text) <= 200 else text[:200] + "...")
         first, *rest = text.split("\n")
         if self.is_line_open and self._unsettled:
-            self._unsettled[-1] += first
-        else:
-            self._unsettled.append(first)
-        self._unsettled += rest
+            first = self._unsettled.pop() + first
+        new = len(self._unsettled)
+        self._unsettled += [first, *rest]
         self.is_line_open = not enter and bool(self._unsettled[-1])
         if not self._unsettled[-1]:
             self._unsettled.pop()
-        for line in self._unsettled:
+        for line in self._unsettled[new:][-_REMEMBERED:]:
             self._ever_sent[squash(line)] = None
         while len(self._ever_sent) > _REMEMBERED:
             del self._ever_sent[next(iter(self._ever_sent))]
