@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from bench import check, cost, machine, start, talk, whole
+from bench import bulk, check, cost, machine, start, talk, wait, whole
 from bench.table import Section, render
 
 _CROWDS = (0, 500, 3000)
@@ -32,9 +32,12 @@ def _sections(n: int, quick: bool) -> dict[str, Callable[[], Section]]:
     return {
         "start": lambda: start.measure(n),
         "fixtures": lambda: start.measure_fixtures(n),
-        "wait": lambda: talk.measure_wait(n),
+        "wait": lambda: wait.measure(n, wait.LATER),
+        "wait soon": lambda: wait.measure(n, wait.SOON),
         "run": lambda: talk.measure_run(n),
         "lines": lambda: talk.measure_lines(few),
+        "megabyte": lambda: bulk.measure_megabyte(few),
+        "panes": lambda: bulk.measure_panes(n),
         "check": lambda: check.measure(n // 2 + 1, crowds),
         "whole": lambda: whole.measure(200 if quick else 500, (0, crowds[-1])),
         "held": lambda: whole.measure_memory(1000 if quick else 10_000),

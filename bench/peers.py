@@ -1,7 +1,9 @@
-"""What pytest-tmuxlife is compared with: bare tmux, libtmux, pexpect."""
+"""What pytest-tmuxlife is compared with: bare tmux, libtmux, hecate, pexpect."""
 
 from __future__ import annotations
 
+import copy
+import importlib.util
 import inspect
 import itertools
 import os
@@ -9,7 +11,7 @@ import select
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import libtmux
@@ -136,9 +138,19 @@ class LibtmuxPane:
         # The limit holds for panes that are made after it is set.
         server.new_session(window_command="cat")
         server.cmd("set-option", "-g", "history-limit", str(HISTORY))
-        pane = server.new_session(window_command=command, x=80, y=24).active_pane
-        assert pane is not None
-        self.pane = pane
+        self._server, self._command = server, command
+        self.pane = self._new_pane()
+
+    def _new_pane(self) -> libtmux.Pane:
+        session = self._server.new_session(window_command=self._command, x=80, y=24)
+        assert session.active_pane is not None
+        return session.active_pane
+
+    def beside(self) -> LibtmuxPane:
+        """Another one with the same command on its server; ends with it."""
+        other = copy.copy(self)
+        other.pane = self._new_pane()
+        return other
 
     def __enter__(self) -> LibtmuxPane:
         return self
@@ -159,6 +171,29 @@ class LibtmuxPane:
         while line not in (lines := self.capture()):
             if deadline.expired:
                 raise TimeoutError(f"no {line!r} in {lines}")
+
+
+class HecatePane:
+    """A program under hecate, where that is installed; a context manager.
+
+    Args:
+        argv: What runs in it.
+    """
+
+    is_installed = importlib.util.find_spec("hecate") is not None
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        import hecate
+
+        self.runner = hecate.Runner(*argv, default_timeout=_LIMIT)
+
+    def __enter__(self) -> HecatePane:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # At its end it waits so long for the program to end by itself.
+        self.runner.default_timeout = 0.01
+        self.runner.shutdown()
 
 
 def bare_shell() -> replwrap.REPLWrapper:

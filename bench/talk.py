@@ -1,131 +1,20 @@
-"""Talking to a pane: from print to return, a command, 50,000 lines."""
+"""Talking to a pane: a command, and 50,000 lines of output."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import random
-import re
 import shlex
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-from libtmux.test.retry import retry_until
+from collections.abc import Callable
 
 from bench.measuring import in_turns, timed
 from bench.ours import ENGINES, HISTORY, Ours, label
-from bench.peers import SHELL, LibtmuxPane, bare_program, bare_shell
+from bench.peers import SHELL, LibtmuxPane, bare_shell
 from bench.table import Section, Target, rows_of
 from pytest_tmuxlife.terminal.pane import Pane
 
 LINES = 50_000
-_PRINTER = str(Path(__file__).with_name("printer.py"))
 _LIMIT = 10.0
-
-
-class Orders:
-    """The FIFO by which a printer is told to print."""
-
-    def __init__(self, directory: str, name: str) -> None:
-        self.path = f"{directory}/{name}.fifo"
-        os.mkfifo(self.path)
-        # For both directions, so that no end of it ever waits for the other.
-        self._fd = os.open(self.path, os.O_RDWR)
-        self.argv = [sys.executable, "-I", "-S", _PRINTER, self.path]
-
-    def order(self, number: int) -> re.Pattern[str]:
-        """Have mark *number* printed in a while; the pattern to wait for."""
-        # Of no fixed length, or a poll could be in step with it.
-        pause = random.randint(15, 45)
-        os.write(self._fd, b"%d %d\n" % (number, pause))
-        return re.compile(rf"mark-{number}-(\d+)-end")
-
-    def close(self) -> None:
-        os.close(self._fd)
-
-
-def _since(match: re.Match[str]) -> float:
-    return (time.monotonic_ns() - int(match.group(1))) / 1e9
-
-
-@contextlib.contextmanager
-def _printer(directory: str, name: str) -> Iterator[Orders]:
-    orders = Orders(directory, name)
-    try:
-        yield orders
-    finally:
-        orders.close()
-
-
-def measure_wait(n: int) -> Section:
-    """From the moment before the print until the wait has returned."""
-    reference = "pexpect, bare pty"
-    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
-        works: dict[str, Callable[[int], float]] = {}
-
-        orders = stack.enter_context(_printer(directory, "pexpect"))
-        child = bare_program(orders.argv)
-        stack.callback(child.close, True)
-        child.expect("printer ready")
-
-        def by_pexpect(number: int, orders: Orders = orders) -> float:
-            child.expect(orders.order(number), timeout=_LIMIT)
-            match = child.match
-            assert isinstance(match, re.Match)
-            return _since(match)
-
-        works[reference] = by_pexpect
-        for name, interval in (("retry_until", 0.05), ("no pause", 0.0)):
-            orders = stack.enter_context(_printer(directory, name))
-            pane = stack.enter_context(LibtmuxPane(shlex.join(orders.argv)))
-            pane.wait_for_line("printer ready")
-            works[f"libtmux, capture_pane, {name}"] = _libtmux_wait(
-                pane, orders, interval
-            )
-        for engine in ENGINES:
-            orders = stack.enter_context(_printer(directory, engine))
-            ours = stack.enter_context(Ours(engine)).pane(orders.argv)
-            ours.wait_for_text("printer ready")
-            works[label(engine)] = _our_wait(ours, orders)
-        samples = in_turns(n, works)
-    targets = {
-        label("native"): Target(seconds=0.0006),
-        label("process"): Target(seconds=0.0025),
-    }
-    return Section(
-        "Text printed to wait returns",
-        rows_of(samples, reference, targets),
-        ["The program notes the time right before it prints; ours: wait_for_text."],
-    )
-
-
-def _our_wait(pane: Pane, orders: Orders) -> Callable[[int], float]:
-    def wait(number: int) -> float:
-        return _since(pane.wait_for_text(orders.order(number), timeout=_LIMIT))
-
-    return wait
-
-
-def _libtmux_wait(
-    pane: LibtmuxPane, orders: Orders, interval: float
-) -> Callable[[int], float]:
-    def wait(number: int) -> float:
-        pattern = orders.order(number)
-        found: list[re.Match[str]] = []
-
-        def look() -> bool:
-            match = pattern.search("\n".join(pane.capture()))
-            if match is not None:
-                found.append(match)
-            return match is not None
-
-        retry_until(look, _LIMIT, interval=interval)
-        return _since(found[0])
-
-    return wait
 
 
 def measure_run(n: int) -> Section:
