@@ -115,6 +115,7 @@ def test_without_tmux_in_the_path_tests_are_skipped(
 ) -> None:
     """With how to install it as the reason."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("TMUXLIFE_BIN", raising=False)
     result = run_inner(PASSING, "-rs")
     result.assert_outcomes(skipped=1)
     assert "tmux not found; install it (apt-get install tmux" in result.stdout.str()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_tmuxlife.errors import ServerNotRunning
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
+from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
 from pytest_tmuxlife.terminal.pane import Pane
 from pytest_tmuxlife.terminal.programs import Launch
 
@@ -50,18 +51,19 @@ class PaneDirectory:
         timeout: float | None = None,
     ) -> tuple[str, Pane]:
         """(session id, pane) of a line in `PANE_FORMAT`."""
-        server_pid, session_id, pane_id, pane_pid, terminal = line.rstrip("\n").split(
+        server_pid, session_id, pane_id, word, terminal = line.rstrip("\n").split(
             " ", 4
         )
         pane = self._known.get(pane_id)
-        if pane is None or pane.pid != int(pane_pid):
+        pid = pane_pid(word)
+        if pane is None or pid not in (pane.pid, NO_PID):
             if pane is not None:
                 self._replaced.append(pane)
             pane = Pane(
                 self.client,
                 timeout=self.timeout if timeout is None else timeout,
                 id=pane_id,
-                pid=int(pane_pid),
+                pid=pid,
                 terminal=terminal,
                 server_pid=int(server_pid),
                 launch=launch,
@@ -89,15 +91,18 @@ class PaneDirectory:
 
     def ids(self) -> dict[int, str]:
         """Ids of the panes that were handed out, by pid."""
-        return {pane.pid: pane.id for pane in (*self._replaced, *self._known.values())}
+        panes = (*self._replaced, *self._known.values())
+        return {pane.pid: pane.id for pane in panes if pane.pid != NO_PID}
 
     def forget(self, kept: Mapping[str, int]) -> None:
         """Close the handles of panes that are gone, and remove their files.
 
         Args:
-            kept: The panes that are there, with the pids of their programs.
+            kept: The panes that are there, with the pids of their programs, as far
+                as tmux tells them.
         """
-        gone = [pane for pane in self._known.values() if kept.get(pane.id) != pane.pid]
+        known = self._known.values()
+        gone = [pane for pane in known if kept.get(pane.id) not in (pane.pid, NO_PID)]
         for pane in (*self._replaced, *gone):
             pane.close()
             pane.launch.remove_files()

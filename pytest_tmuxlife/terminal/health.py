@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.errors import PaneDied, ServerNotRunning
+from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
 from pytest_tmuxlife.terminal.exits import ExitStatus, kept_status
 
 if TYPE_CHECKING:
@@ -61,11 +62,13 @@ def of_pane(pane: Pane) -> Health:
         if not answer.strip():
             # So tmux answers for a pane that it does not know.
             return Health("missing", f"the tmux server has no pane {pane.id}")
-        dead, pid = (int(word) for word in answer.split())
-        if dead:
+        dead, word = answer.rstrip("\n").split(" ")
+        pid = pane_pid(word) or pane.pid
+        if dead == "1":
             status = kept_status(pane)
             how = f" with {status}" if status is not None else ""
-            return Health("dead", f"process {pid} has ended{how}", status)
+            which = "its process" if pid == NO_PID else f"process {pid}"
+            return Health("dead", f"{which} has ended{how}", status)
     except PaneDied:
         return Health("missing", f"the tmux server has no pane {pane.id}")
     except ServerNotRunning as error:

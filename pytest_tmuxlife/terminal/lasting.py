@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
 from pytest_tmuxlife.terminal.making import Beside
 from pytest_tmuxlife.terminal.options import Options
 from pytest_tmuxlife.terminal.pane import Pane
@@ -49,7 +50,8 @@ class Inventory:
 
     Attributes:
         items: By id, what has others before those.
-        pids: Pids of the panes' first processes, by the id of the pane.
+        pids: Pids of the panes' first processes, by the id of the pane; `NO_PID` of
+            one that has ended, where tmux does not tell it.
     """
 
     items: Mapping[str, Item] = field(default_factory=dict)
@@ -70,13 +72,13 @@ class Inventory:
                 window, Item("window", window, session, f"{name}:{index}")
             )
             panes[pane] = Item("pane", pane, window, f"of {windows[window].name}")
-            pids[pane] = int(pid)
+            pids[pane] = pane_pid(pid)
         return cls({**sessions, **windows, **panes}, pids)
 
     @property
     def panes(self) -> dict[int, str]:
         """Ids of the panes by the pid of their first process."""
-        return {pid: pane for pane, pid in self.pids.items()}
+        return {pid: pane for pane, pid in self.pids.items() if pid != NO_PID}
 
     @property
     def sessions(self) -> list[Item]:

@@ -17,6 +17,7 @@ from pytest_tmuxlife.terminal import exits, health, keys, size, tty
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.command import CommandResult
+from pytest_tmuxlife.terminal.differences import NO_PID
 from pytest_tmuxlife.terminal.events import bytes_read
 from pytest_tmuxlife.terminal.exits import ExitStatus
 from pytest_tmuxlife.terminal.health import Health
@@ -36,7 +37,8 @@ class Pane:
 
     Attributes:
         id: As tmux names it, ``%3``; never reused by a server.
-        pid: Of its first process.
+        pid: Of its first process; 0 of one that had ended before, and of which tmux
+            (3.8) does not tell it any more.
         terminal: Path of its terminal.
         program: Name of the program that was started in it.
         server_pid: Of the tmux server.
@@ -69,7 +71,7 @@ class Pane:
         self.timeout_scale = client.timeout_scale
         self.server_pid = server_pid
         self.launch = launch or Launch((), {}, self.program)
-        pidfd = kernel.open_pidfd(pid)
+        pidfd = None if pid == NO_PID else kernel.open_pidfd(pid)
         self._pidfd = -1 if pidfd is None else own.claim(pidfd)
         self._lock = threading.RLock()
         self.watch = TerminalWatch(terminal)

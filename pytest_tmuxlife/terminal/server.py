@@ -16,6 +16,7 @@ from pytest_tmuxlife.open_files import explained
 from pytest_tmuxlife.terminal import health
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client, TmuxReply
+from pytest_tmuxlife.terminal.differences import with_history_limit
 from pytest_tmuxlife.terminal.directory import PaneDirectory
 from pytest_tmuxlife.terminal.environment import reaching
 from pytest_tmuxlife.terminal.health import Health
@@ -337,17 +338,7 @@ class Server:
                 self._client.start_server(self._write_config(), arguments)
             )
         limit, default = options.history_limit, self._made_by.history_limit
-        if limit == default:
-            return self._client.query(*arguments)
-        # A pane takes the limit that holds when it is made; since 3.7 it
-        # follows later changes too, so the session gets an own one besides.
-        globally = ["set-option", "-g", "history-limit"]
-        return self._client.query(
-            *(*globally, str(limit), ";"),
-            *arguments,
-            *(";", "set-option", "history-limit", str(limit)),
-            *(";", *globally, str(default)),
-        )
+        return self._client.query(*with_history_limit(arguments, limit, default))
 
     def kill(self, timeout: float | None = None) -> None:
         """Stop the server and return once its process has exited.

@@ -12,6 +12,7 @@ from functools import cached_property
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys, tty
 from pytest_tmuxlife.terminal.client import Client
+from pytest_tmuxlife.terminal.differences import paste_flags
 from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
 from pytest_tmuxlife.terminal.screen import Camera, Grid
 
@@ -130,9 +131,7 @@ class Typist:
 
     @cached_property
     def _paste_flags(self) -> str:
-        """-S, where there is one, leaves control characters as they are: 3.8."""
-        usage = self._camera.ask("list-commands", "paste-buffer")
-        return "-dprS" if re.search(r"\[-\w*S", usage) else "-dpr"
+        return paste_flags(self._camera.ask("list-commands", "paste-buffer"))
 
     def resized(self) -> None:
         """The rows have moved: all that the screen shows counts as new."""
