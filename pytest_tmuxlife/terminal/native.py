@@ -138,8 +138,10 @@ def _request(arguments: tuple[str, ...]) -> bytes | None:
     if any(_opens_a_file(command) for command in _split(arguments)):
         return None
     words = os.fsencode("\0".join([*arguments, ""]))
-    request = _message(_COMMAND, _INT.pack(len(arguments)) + words)
-    return request if len(request) <= MESSAGE_LIMIT else None
+    # Before it is packed: a header counts to 65535 only.
+    if _HEADER.size + _INT.size + len(words) > MESSAGE_LIMIT:
+        return None
+    return _message(_COMMAND, _INT.pack(len(arguments)) + words)
 
 
 @functools.cache
