@@ -50,16 +50,14 @@ def test_text_arrives_byte_for_byte(
     assert received(tmux_server, cat) == text.encode() + b"\n"
 
 
-def test_echo_of_ten_thousand_lines_is_told_from_their_copies(
+def test_echo_of_ten_thousand_lines_is_told_from_the_answers(
     tmux_server: Server,
 ) -> None:
     """Each row is compared with the lines that it may be, not with all of them."""
-    pane = tmux_server.new_pane(["cat"])
+    pane = tmux_server.new_pane(["sh", "-c", 'while read -r n x; do echo "<$n>"; done'])
     lines = [f"{number:05d} {'x' * 90}" for number in range(10_000)]
     pane.paste("\n".join([*lines, ""]))
-    pane.wait_for_text(lines[-1], timeout=60)
-    # Echo and copy.
-    assert pane.history().splitlines().count(lines[-1]) == 2
+    pane.wait_for_text("<09999>", timeout=60)
 
 
 def test_text_of_a_hundred_kilobytes_arrives_whole(

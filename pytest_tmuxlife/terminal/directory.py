@@ -9,15 +9,12 @@ from pytest_tmuxlife.errors import ServerNotRunning
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
+from pytest_tmuxlife.terminal.making import PANE_FORMAT, Beside
 from pytest_tmuxlife.terminal.pane import Pane
 from pytest_tmuxlife.terminal.programs import Launch
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
-    from pytest_tmuxlife.terminal.making import Beside
-
-# Printed when something is made; the terminal is last, it could hold a blank.
-PANE_FORMAT = "#{pid} #{session_id} #{pane_id} #{pane_pid} #{pane_tty}"
 
 
 class PaneDirectory:

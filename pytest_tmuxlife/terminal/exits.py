@@ -11,16 +11,13 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.errors import PaneDied, ServerNotRunning, TmuxLifeError
 from pytest_tmuxlife.terminal.client import limited_by
+from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.timeouts import timed_out_anyhow, unanswered
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
 
 # _IOWR(PIDFS_IOCTL_MAGIC, 11, struct pidfd_info): 64 bytes in its first version.
 _GET_INFO = 0xC040FF0B
@@ -91,7 +88,7 @@ def kernel_status(pidfd: int) -> ExitStatus | None:
     return ExitStatus.of(struct.unpack_from("=i", info, _EXIT_CODE_AT)[0])
 
 
-def died(pane: Pane) -> PaneDied:
+def died(pane: PaneHandle) -> PaneDied:
     """The error for a program that has ended, with the screen if it is kept."""
     shown = ""
     try:
@@ -108,7 +105,7 @@ def died(pane: Pane) -> PaneDied:
     )
 
 
-def send(pane: Pane, number: int) -> None:
+def send(pane: PaneHandle, number: int) -> None:
     """See `Pane.signal`."""
     if number not in signals.valid_signals():
         raise TmuxLifeError(f"there is no signal {number!r}", signal=number)
@@ -116,7 +113,7 @@ def send(pane: Pane, number: int) -> None:
         raise died(pane)
 
 
-def wait_for_exit(pane: Pane, timeout: float | None) -> ExitStatus:
+def wait_for_exit(pane: PaneHandle, timeout: float | None) -> ExitStatus:
     """See `Pane.wait_for_exit`."""
     deadline = Deadline(pane.timeout(timeout))
     with limited_by(deadline):
@@ -130,7 +127,7 @@ def wait_for_exit(pane: Pane, timeout: float | None) -> ExitStatus:
             raise unanswered(pane, "exit", deadline, error) from None
 
 
-def _by_kernel(pane: Pane, deadline: Deadline) -> ExitStatus:
+def _by_kernel(pane: PaneHandle, deadline: Deadline) -> ExitStatus:
     _wait_for_end(pane, deadline)
 
     def ask() -> ExitStatus | None:
@@ -143,7 +140,7 @@ def _by_kernel(pane: Pane, deadline: Deadline) -> ExitStatus:
 
 
 def _insist(
-    pane: Pane, ask: Callable[[], ExitStatus | None], deadline: Deadline
+    pane: PaneHandle, ask: Callable[[], ExitStatus | None], deadline: Deadline
 ) -> ExitStatus:
     """What *ask* gives once tmux has waited for its child."""
     reaping = Deadline(max(deadline.remaining, _REAPING * pane.timeout_scale))
@@ -167,7 +164,7 @@ def _insist(
     raise AssertionError("backoff never ends")
 
 
-def _have_a_child_end(pane: Pane) -> None:
+def _have_a_child_end(pane: PaneHandle) -> None:
     try:
         pane.camera.ask("run-shell", "-b", "true")
     except ServerNotRunning as error:
@@ -176,13 +173,13 @@ def _have_a_child_end(pane: Pane) -> None:
             raise
 
 
-def _wait_for_end(pane: Pane, deadline: Deadline) -> None:
+def _wait_for_end(pane: PaneHandle, deadline: Deadline) -> None:
     if not pane.ends_within(deadline.remaining):
         state = "alive, though its pane is gone"
         raise timed_out_anyhow(pane, "exit", deadline, state)
 
 
-def _by_tmux(pane: Pane, deadline: Deadline) -> ExitStatus:
+def _by_tmux(pane: PaneHandle, deadline: Deadline) -> ExitStatus:
     """What tmux keeps, which it does for a pane that remains."""
     try:
         with _remaining(pane):
@@ -195,7 +192,7 @@ def _by_tmux(pane: Pane, deadline: Deadline) -> ExitStatus:
 
 
 @contextlib.contextmanager
-def _remaining(pane: Pane) -> Iterator[None]:
+def _remaining(pane: PaneHandle) -> Iterator[None]:
     """The pane stays when its program ends; then it goes, as it would have."""
     option = ("-p", "-t", pane.id, "remain-on-exit")
     look = ("display-message", "-p", "-t", pane.id, "#{remain-on-exit}")
@@ -212,7 +209,7 @@ def _remaining(pane: Pane) -> Iterator[None]:
                 pane.camera.ask("kill-pane", "-t", pane.id)
 
 
-def kept_status(pane: Pane) -> ExitStatus | None:
+def kept_status(pane: PaneHandle) -> ExitStatus | None:
     """How the program of a pane that remains has ended; None if tmux does not say."""
     words = "#{pane_dead} #{pane_dead_status} #{pane_dead_signal}"
     answer = pane.camera.ask("display-message", "-p", "-t", pane.id, words)
@@ -231,7 +228,7 @@ def kept_status(pane: Pane) -> ExitStatus | None:
     )
 
 
-def _unknown(pane: Pane, why: str) -> TmuxLifeError:
+def _unknown(pane: PaneHandle, why: str) -> TmuxLifeError:
     return TmuxLifeError(
         f"the program of pane {pane.id} ({pane.program}, pid {pane.pid}) has ended, "
         f"but how is not known: {why}; before Linux 6.15 wait_for_exit has to be "
@@ -241,7 +238,7 @@ def _unknown(pane: Pane, why: str) -> TmuxLifeError:
     )
 
 
-def wait_gone(pane: Pane, timeout: float | None) -> None:
+def wait_gone(pane: PaneHandle, timeout: float | None) -> None:
     """See `Pane.wait_gone`."""
     deadline = Deadline(pane.timeout(timeout))
     with limited_by(deadline):
@@ -251,7 +248,7 @@ def wait_gone(pane: Pane, timeout: float | None) -> None:
             raise unanswered(pane, "end of the pane", deadline, error) from None
 
 
-def _wait_gone(pane: Pane, deadline: Deadline) -> None:
+def _wait_gone(pane: PaneHandle, deadline: Deadline) -> None:
     is_there = True
     for pause in backoff(0.0005, 0.02):
         is_there = is_there and _is_there(pane)
@@ -270,7 +267,7 @@ def _wait_gone(pane: Pane, deadline: Deadline) -> None:
     raise AssertionError("backoff never ends")
 
 
-def _is_there(pane: Pane) -> bool:
+def _is_there(pane: PaneHandle) -> bool:
     try:
         pane.camera.screen()
     except PaneDied:

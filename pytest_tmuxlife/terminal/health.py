@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.errors import PaneDied, ServerNotRunning
+from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
 from pytest_tmuxlife.terminal.exits import ExitStatus, kept_status
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
-    from pytest_tmuxlife.terminal.server import Server
+from pytest_tmuxlife.terminal.handle import PaneHandle
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +39,18 @@ class Health:
         return f"{self.state}: {self.why}"
 
 
-def of_server(server: Server) -> Health:
+def of_server(client: Client, pid: int, *, is_running: bool) -> Health:
     """See `Server.health`."""
-    pid = server.pid
-    if not server.is_running:
+    if not is_running:
         return Health("server-down", f"tmux server {pid} has ended")
     try:
-        server.cmd("display-message", "-p", "")
+        client.call(["display-message", "-p", ""])
     except ServerNotRunning as error:
         return Health("hung" if error.timeout else "server-down", str(error))
     return Health("healthy", f"tmux server {pid} answers")
 
 
-def of_pane(pane: Pane) -> Health:
+def of_pane(pane: PaneHandle) -> Health:
     """See `Pane.health`."""
     try:
         words = "#{pane_dead} #{pane_pid}"

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_tmuxlife.terminal.client import format_proof, literal
-from pytest_tmuxlife.terminal.directory import PANE_FORMAT
 from pytest_tmuxlife.terminal.options import Options
 from pytest_tmuxlife.terminal.programs import Launch
+
+# Printed when something is made; the terminal is last, it could hold a blank.
+PANE_FORMAT = "#{pid} #{session_id} #{pane_id} #{pane_pid} #{pane_tty}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import PaneNotReady
 from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.screen import Grid
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
 
 CONTINUATION = "continuation prompt"
 BUSY = "busy"
@@ -18,13 +14,13 @@ BUSY = "busy"
 _NO_MORE_COMES = 1.0
 
 
-def not_ready(pane: Pane) -> PaneNotReady:
+def not_ready(pane: PaneHandle) -> PaneNotReady:
     """The error for a pane that is not at its prompt, with its screen."""
     grid = pane.camera.screen()
     return lasting(pane, grid) or _error(pane, grid, *_busy(pane))
 
 
-def lasting(pane: Pane, grid: Grid) -> PaneNotReady | None:
+def lasting(pane: PaneHandle, grid: Grid) -> PaneNotReady | None:
     """The error if only keys end what the pane does: a mode, an incomplete input."""
     if grid.mode:
         return _error(
@@ -47,7 +43,7 @@ def lasting(pane: Pane, grid: Grid) -> PaneNotReady | None:
     return None
 
 
-def asks_for_rest(pane: Pane, grid: Grid) -> bool:
+def asks_for_rest(pane: PaneHandle, grid: Grid) -> bool:
     """The program waits for the rest of an incomplete input."""
     launch = pane.launch
     if not pane.shell_is_in_foreground or pane.typist.is_unanswered(grid):
@@ -69,7 +65,7 @@ class LastingState:
     is what counts.
     """
 
-    def __init__(self, pane: Pane) -> None:
+    def __init__(self, pane: PaneHandle) -> None:
         self._pane = pane
         self._next_look = Deadline(_NO_MORE_COMES * pane.timeout_scale)
         self._state = ""
@@ -84,12 +80,12 @@ class LastingState:
         return error if self._state == before else None
 
 
-def _has_unread(pane: Pane) -> bool:
+def _has_unread(pane: PaneHandle) -> bool:
     modes = tty.modes(pane.terminal)
     return modes is not None and modes.unread > 0
 
 
-def _busy(pane: Pane) -> tuple[str, str]:
+def _busy(pane: PaneHandle) -> tuple[str, str]:
     if pane.shell_is_in_foreground:
         return BUSY, (
             f"something is typed, or still running in {pane.program} itself; "
@@ -99,7 +95,7 @@ def _busy(pane: Pane) -> tuple[str, str]:
     return BUSY, f"{running} is running; wait_for_prompt() first, or send_key('C-c')"
 
 
-def _error(pane: Pane, grid: Grid, state: str, what: str) -> PaneNotReady:
+def _error(pane: PaneHandle, grid: Grid, state: str, what: str) -> PaneNotReady:
     return PaneNotReady(
         f"pane {pane.id} ({pane.program}) is not at its prompt: {what}\n"
         f"{grid.screen.describe()}",

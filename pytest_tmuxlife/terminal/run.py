@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import (
@@ -16,10 +15,8 @@ from pytest_tmuxlife.errors import (
 from pytest_tmuxlife.terminal import keys, readiness, tty
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import CommandResult
+from pytest_tmuxlife.terminal.dialogue import Dialogue
 from pytest_tmuxlife.terminal.exits import ENDING, died
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
 
 # After a wait for the last words of a command the prompt is on its way.
 ON_ITS_WAY = 1.0
@@ -39,7 +36,7 @@ class Run(ABC):
         TmuxLifeError: The command's echo could not be recognised.
     """
 
-    def __init__(self, pane: Pane, command: str, timeout: float) -> None:
+    def __init__(self, pane: Dialogue, command: str, timeout: float) -> None:
         self.pane = pane
         self.command = keys.check_command(command, controls=pane.launch.echoes_controls)
         self.deadline = Deadline(timeout)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady, WaitTimeout
 from pytest_tmuxlife.terminal import readiness
@@ -13,15 +11,13 @@ from pytest_tmuxlife.terminal.command import (
     behind_prompt,
     cut_output,
 )
+from pytest_tmuxlife.terminal.dialogue import Dialogue
 from pytest_tmuxlife.terminal.echo import Sent, squash
 from pytest_tmuxlife.terminal.exits import died
 from pytest_tmuxlife.terminal.prompt_run import PromptRun
 from pytest_tmuxlife.terminal.prompts import HousePrompt
 from pytest_tmuxlife.terminal.run import ON_ITS_WAY, PROMPT_LIMIT, Run
 from pytest_tmuxlife.terminal.screen import Grid
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
 
 # How long a silent program is waited for before it is looked at: it may ask
 # for the rest of an incomplete command.
@@ -35,7 +31,7 @@ class ReportedRun(Run):
 
     def __init__(
         self,
-        pane: Pane,
+        pane: Dialogue,
         command: str,
         timeout: float,
         channel: PromptChannel,
@@ -216,7 +212,7 @@ class ReportedRun(Run):
             ) from None
 
 
-def run_in(pane: Pane, command: str, timeout: float) -> Run:
+def run_in(pane: Dialogue, command: str, timeout: float) -> Run:
     """A run of *command*, in the way that the pane's program allows.
 
     Raises:

@@ -164,7 +164,7 @@ class Server:
 
     def health(self) -> Health:
         """Whether it runs and answers; never raises for its end."""
-        return health.of_server(self)
+        return health.of_server(self._client, self.pid, is_running=self.is_running)
 
     # -- what it does -------------------------------------------------------
 

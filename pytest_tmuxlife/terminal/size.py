@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytest_tmuxlife.errors import TmuxLifeError
 from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.dialogue import Dialogue
 from pytest_tmuxlife.terminal.options import parse_size
 
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
 
-
-def resize(pane: Pane, columns: int, rows: int) -> None:
+def resize(pane: Dialogue, columns: int, rows: int) -> None:
     """See `Pane.resize`."""
     try:
         wanted = parse_size((columns, rows))

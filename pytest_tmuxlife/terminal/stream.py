@@ -10,7 +10,6 @@ import shlex
 import signal
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import kernel, own, procfs
@@ -22,10 +21,8 @@ from pytest_tmuxlife.errors import (
     WaitTimeout,
 )
 from pytest_tmuxlife.terminal.client import format_proof, limited_by
+from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.timeouts import timed_out_anyhow
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
 
 _READ = 1 << 16
 _LONGEST_LINE = 1 << 16
@@ -91,7 +88,7 @@ class LineStream:
     Source: tmux(1), pipe-pane.
     """
 
-    def __init__(self, pane: Pane, timeout: float | None) -> None:
+    def __init__(self, pane: PaneHandle, timeout: float | None) -> None:
         self._pane = pane
         self._timeout = timeout
         self._lines: deque[str] = deque()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import PaneDied, ServerNotRunning, WaitTimeout
 from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.screen import Screen
 
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
 
-
-def timed_out(pane: Pane, what: str, deadline: Deadline) -> WaitTimeout:
+def timed_out(pane: PaneHandle, what: str, deadline: Deadline) -> WaitTimeout:
     """For *what* that did not come.
 
     Raises:
@@ -32,7 +28,7 @@ def timed_out(pane: Pane, what: str, deadline: Deadline) -> WaitTimeout:
 
 
 def timed_out_anyhow(
-    pane: Pane, what: str, deadline: Deadline, state: str
+    pane: PaneHandle, what: str, deadline: Deadline, state: str
 ) -> WaitTimeout:
     """The same where the pane may be gone while *what* is waited for.
 
@@ -49,7 +45,7 @@ def timed_out_anyhow(
 
 
 def unanswered(
-    pane: Pane, what: str, deadline: Deadline, error: ServerNotRunning
+    pane: PaneHandle, what: str, deadline: Deadline, error: ServerNotRunning
 ) -> WaitTimeout:
     """For a wait in which the tmux server did not answer."""
     return WaitTimeout(
@@ -64,7 +60,7 @@ def unanswered(
 
 
 def _error(
-    pane: Pane, what: str, deadline: Deadline, state: str, screen: Screen | None
+    pane: PaneHandle, what: str, deadline: Deadline, state: str, screen: Screen | None
 ) -> WaitTimeout:
     lines = [
         f"no {what} on pane {pane.id} in {deadline.timeout:g} s "

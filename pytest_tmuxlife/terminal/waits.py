@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import select
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment import procfs
@@ -22,12 +22,10 @@ from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import behind_prompt
 from pytest_tmuxlife.terminal.events import PaneEvents
 from pytest_tmuxlife.terminal.exits import ENDING, died
+from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.inotify import Writes
 from pytest_tmuxlife.terminal.screen import Grid
 from pytest_tmuxlife.terminal.timeouts import timed_out, unanswered
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
 
 Scope = Literal["screen", "line", "history"]
 _Found = TypeVar("_Found")
@@ -53,7 +51,7 @@ def compiled(pattern: object) -> tuple[re.Pattern[str], str]:
 class Waits:
     """The waits of one pane."""
 
-    def __init__(self, pane: Pane) -> None:
+    def __init__(self, pane: PaneHandle) -> None:
         self._pane = pane
 
     def for_text(

@@ -1,0 +1,175 @@
+"""The two sides of a talk with a pane: typing into it, waiting for what it shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+from pytest_tmuxlife.terminal import exits, keys
+from pytest_tmuxlife.terminal.handle import PaneHandle
+from pytest_tmuxlife.terminal.waits import Scope, Waits
+
+_Found = TypeVar("_Found")
+
+
+class Dialogue(PaneHandle):
+    """A pane that can be typed into and waited for."""
+
+    @cached_property
+    def waits(self) -> Waits:
+        """What the waits below are made of."""
+        return Waits(self)
+
+    # -- sending -----------------------------------------------------------
+
+    def send_text(self, text: str) -> None:
+        """Type *text* as it is; a line feed in it is typed as one.
+
+        Raises:
+            TmuxLifeError: It holds a NUL, or a line too long for a cooked
+                terminal; nothing was sent.
+            PaneDied: The program has ended.
+            PaneNotReady: The pane is in copy mode.
+        """
+        with self.lock:
+            self._check_alive()
+            self.typist.type(text, quote=self.edits_lines, enter=False)
+
+    def send_line(self, text: str) -> None:
+        """Type *text* and Enter. Errors as for `send_text`."""
+        with self.lock:
+            self._check_alive()
+            noting = self.waits.note_prompt_owed()
+            self.typist.type(text, quote=self.edits_lines, enter=True, noting=noting)
+
+    def paste(self, text: str) -> None:
+        """Paste *text* as one piece, through a tmux buffer that is deleted again.
+
+        In brackets, if the program has asked for bracketed paste. Errors as for
+        `send_text`.
+
+        Source: tmux(1), paste-buffer.
+        """
+        with self.lock:
+            self._check_alive()
+            if text:
+                noting = "\n" in text and self.waits.note_prompt_owed()
+                self.typist.paste(text, quote=self.edits_lines, noting=noting)
+
+    def interrupt(self) -> None:
+        """Press ``C-c``: what is in the foreground gets SIGINT, or the key."""
+        self.send_key("C-c")
+
+    def send_key(self, *names: str) -> None:
+        """Press keys, by tmux's names: ``Enter``, ``C-c``, ``Up``, ``F5``, ``x``.
+
+        Raises:
+            TmuxLifeError: There is no key of that name; nothing was sent.
+            PaneDied: The program has ended.
+            PaneNotReady: The pane is in copy mode.
+        """
+        for name in names:
+            keys.check_key(name)
+        with self.lock:
+            self._check_alive()
+            ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
+            typed = not keys.ENTER_KEYS.isdisjoint(names)
+            noting = ends_line and self.waits.note_prompt_owed(typed=typed)
+            self.typist.press(names, noting=noting)
+
+    def _check_alive(self) -> None:
+        if self.has_ended:
+            raise exits.died(self)
+
+    # -- waiting -----------------------------------------------------------
+
+    def wait_for_text(
+        self,
+        pattern: str | re.Pattern[str],
+        timeout: float | None = None,
+        scope: Scope = "screen",
+    ) -> re.Match[str]:
+        """Wait until the pane shows *pattern*, and return the match.
+
+        Args:
+            pattern: Text as it is, or a compiled regular expression, which is
+                searched for in the rows joined by line feeds.
+            timeout: Seconds; None for the default.
+            scope: ``screen``: what came since the last send, without its
+                echo; before any send all that there is, and of the alternate
+                screen of full-screen programs always. ``line``: the cursor's
+                line. ``history``: all that the pane has kept, echo included.
+
+        After keys that recall or edit a line (``Up``, ``C-a``) its echo is not
+        known as such: wait for what the line does not hold.
+
+        Raises:
+            WaitTimeout: It did not come; shows the screen.
+            PaneDied: The program ended before it came.
+        """
+        return self.waits.for_text(pattern, timeout, scope)
+
+    def wait_for_prompt(self, timeout: float | None = None) -> None:
+        """Wait until the program shows its prompt and reads from it.
+
+        Raises:
+            PaneNotReady: The program has no prompt that is known; or only keys
+                can lead to it, from a mode of tmux or an incomplete input.
+            WaitTimeout: It did not come back; shows the screen.
+            PaneDied: The program ended.
+        """
+        self.waits.for_prompt(timeout)
+
+    def wait_for_any(
+        self,
+        patterns: Sequence[object],
+        timeout: float | None = None,
+        scope: Scope = "screen",
+    ) -> int:
+        """Wait until one of *patterns* shows, and return its index.
+
+        If several show, the one nearest to the beginning counts, and of those at
+        one place the first in the list, as in ``pexpect.spawn.expect``. Nothing is
+        consumed: the next wait looks at the same text until something is sent.
+
+        *patterns* are texts as they are, compiled regular expressions,
+        ``pexpect.EOF`` for the end of the program or of the pane, and
+        ``pexpect.TIMEOUT``. All else is as for `wait_for_text`.
+        """
+        return self.waits.for_any(patterns, timeout, scope)
+
+    def wait_until_idle(self, quiet: float = 0.5, timeout: float | None = None) -> None:
+        """Wait until for *quiet* seconds nothing was printed, nor the screen changed.
+
+        A program that thinks for longer than that looks idle too: where it says
+        that it has finished, wait for that.
+
+        Raises:
+            WaitTimeout: It never was; shows the screen.
+            PaneDied: The program ended.
+        """
+        self.waits.until_idle(quiet, timeout)
+
+    def wait_until(
+        self,
+        look: Callable[[], _Found | None],
+        timeout: float | None,
+        what: str,
+    ) -> _Found:
+        """Call *look* whenever the pane may have changed, until it gives something.
+
+        Raises:
+            WaitTimeout: It gave None until the end; *what* names it.
+            PaneDied: The program ended, and a last look gave None too.
+        """
+        return self.waits.until(look, timeout, what)
+
+    def is_at_prompt(self) -> bool:
+        """The program shows its prompt, has it to itself, and nothing is unread.
+
+        What a job in the background prints behind a shell's prompt changes
+        nothing; what was typed there does. Raises PaneDied if the pane is gone.
+        """
+        return self.waits.is_at_prompt()

@@ -1,0 +1,133 @@
+"""A pane as the parts of its face know it: what it is, and what it shows."""
+
+from __future__ import annotations
+
+import threading
+
+from pytest_tmuxlife.containment import kernel, own
+from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.channel import PromptChannel
+from pytest_tmuxlife.terminal.client import Client
+from pytest_tmuxlife.terminal.differences import NO_PID
+from pytest_tmuxlife.terminal.events import bytes_read
+from pytest_tmuxlife.terminal.inotify import TerminalWatch
+from pytest_tmuxlife.terminal.programs import Launch
+from pytest_tmuxlife.terminal.screen import Camera, Screen
+from pytest_tmuxlife.terminal.typing import Typist
+
+
+class PaneHandle:
+    """What all that is done with a pane is done through.
+
+    Attributes:
+        id: As tmux names it, ``%3``; never reused by a server.
+        pid: Of its first process; 0 of one that had ended before, and of which tmux
+            (3.8) does not tell it any more.
+        terminal: Path of its terminal.
+        program: Name of the program that was started in it.
+        server_pid: Of the tmux server.
+        launch: How its program was started.
+        channel: By which the program reports its prompts; None without one.
+        camera: Takes looks at it.
+        typist: Types into it.
+        watch: Of its terminal, for waits.
+        lock: Held by whoever types.
+        timeout_scale: Multiplies every time limit.
+        clean_since: What `server_has_read` gave when its prompt was last seen
+            with nothing behind it.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        timeout: float,
+        id: str,
+        pid: int,
+        terminal: str,
+        server_pid: int,
+        launch: Launch | None = None,
+        channel: PromptChannel | None = None,
+    ) -> None:
+        self.id = id
+        self.pid = pid
+        self.terminal = terminal
+        self.program = launch.name if launch else "unknown program"
+        self.camera = Camera(client, id, self.program)
+        self._timeout = timeout
+        self.timeout_scale = client.timeout_scale
+        self.server_pid = server_pid
+        self.launch = launch or Launch((), {}, self.program)
+        pidfd = None if pid == NO_PID else kernel.open_pidfd(pid)
+        self._pidfd = -1 if pidfd is None else own.claim(pidfd)
+        self.lock = threading.RLock()
+        self.watch = TerminalWatch(terminal)
+        self.clean_since = b""
+        self.channel = channel
+        self.typist = Typist(client, id, terminal, self.camera)
+
+    def __repr__(self) -> str:
+        state = "ended" if self.has_ended else "alive"
+        return f"<Pane {self.id} {self.program!r} pid {self.pid} {state}>"
+
+    def close(self) -> None:
+        """Give the descriptors of this handle back; the pane itself stays."""
+        self.watch.end()
+        if self._pidfd >= 0:
+            own.close(self._pidfd)
+            self._pidfd = -1
+        if self.channel is not None:
+            self.channel.close()
+
+    @property
+    def has_ended(self) -> bool:
+        """Its first process has exited."""
+        return self.ends_within(0.0)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Its first process exits in that time, or has."""
+        return self._pidfd < 0 or kernel.has_exited(self._pidfd, seconds)
+
+    @property
+    def pidfd(self) -> int:
+        """Of its first process; -1 once the handle is closed."""
+        return self._pidfd
+
+    def timeout(self, seconds: float | None) -> float:
+        """The limit that holds for a call that was given *seconds*."""
+        limit = self._timeout if seconds is None else seconds
+        return limit * self.timeout_scale
+
+    def screen(self) -> Screen:
+        """What it shows now.
+
+        Raises:
+            PaneDied: The pane is gone.
+        """
+        return self.camera.screen().screen
+
+    def history(self) -> str:
+        """All that it has kept, wrapped lines joined, without trailing blanks.
+
+        Raises:
+            PaneDied: The pane is gone.
+        """
+        lines = [line.rstrip() for line in self.camera.everything().lines]
+        return "\n".join(lines).rstrip("\n")
+
+    @property
+    def shell_is_in_foreground(self) -> bool:
+        """The pane's first process is what reads the terminal."""
+        return tty.foreground(self.pid) == self.pid
+
+    @property
+    def edits_lines(self) -> bool:
+        """Input goes to a line editor that we know, or to a cooked terminal."""
+        modes = tty.modes(self.terminal)
+        if modes is not None and modes.canonical:
+            return True
+        return self.launch.edits_lines and self.shell_is_in_foreground
+
+    def server_has_read(self) -> bytes:
+        """Changes when the tmux server has read output of any pane."""
+        return bytes_read(self.server_pid)
