@@ -10,6 +10,8 @@ from pytest_tmuxlife.terminal.prompts import HousePrompt
 from pytest_tmuxlife.terminal.width import split_at, split_glued, width
 
 PROMPT = HousePrompt("ab12")
+# Over the edge of a row.
+LONG = "x" * 90
 
 
 def fresh(rows: list[str], *typed: str, column: int = 10, ever: str = "") -> list[str]:
@@ -36,6 +38,17 @@ def fresh(rows: list[str], *typed: str, column: int = 10, ever: str = "") -> lis
         (["[ab12:1]$ X", "[ab12:2]$ output"], ["X"], ["output"]),
         (["[ab12:1]$ tab^    x", "done"], ["tab\tx"], ["done"]),
         (["[ab12:1]$ a^Ab", "done"], ["a\x01b"], ["done"]),
+        (
+            [f"[ab12:1]$ {LONG[:70]}", f"[ab12:1]$ {LONG}", LONG[:70]],
+            [LONG],
+            [LONG[:70]],
+        ),
+        (
+            ["[ab12:1]$ go", f"[ab12:2]$ {LONG[:70]}", f"[ab12:2]$ {LONG}", "out"],
+            ["go", LONG],
+            ["out"],
+        ),
+        (["[ab12:1]$ go", "[ab12:2]$ g", "[ab12:3]$ gone"], ["go"], ["g", "gone"]),
     ],
     ids=[
         "echo then output",
@@ -49,6 +62,9 @@ def fresh(rows: list[str], *typed: str, column: int = 10, ever: str = "") -> lis
         "a shell that prints behind its prompt",
         "a quoted tab",
         "a quoted control character",
+        "drawn anew at the edge",
+        "drawn anew at the edge, typed ahead",
+        "output that begins as what was typed does",
     ],
 )
 def test_echo_is_told_from_output(
@@ -94,8 +110,21 @@ def test_output_glued_to_an_echo_that_fills_its_row_is_kept() -> None:
             "for i in 1; do\necho $i\ndone",
             "1\n",
         ),
+        (
+            [f"[ab12:1]$ {LONG[:70]}", f"[ab12:1]$ {LONG}", "a", "[ab12:2]$ "],
+            LONG,
+            "a\n",
+        ),
     ],
-    ids=["nothing", "lines", "no newline", "blank below", "wrapped", "continued"],
+    ids=[
+        "nothing",
+        "lines",
+        "no newline",
+        "blank below",
+        "wrapped",
+        "continued",
+        "drawn anew",
+    ],
 )
 def test_output_is_cut_out_between_prompts(
     rows: list[str], command: str, output: str

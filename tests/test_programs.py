@@ -82,6 +82,15 @@ def test_long_command_is_not_taken_for_output(pane: Pane, case: Case) -> None:
     assert said == word + "\n" + case.also
 
 
+def test_long_command_is_not_what_a_wait_finds(pane: Pane, case: Case) -> None:
+    """An editor may draw its line anew where it reaches the edge."""
+    begin = case.say.partition("MARK")[0]
+    assert begin
+    pane.send_line(case.say.replace("MARK", "x" * 75 + "MARK" + "y" * 75))
+    found = pane.wait_for_text(re.compile("x{75}MARKy{75}"))
+    assert begin not in found.string
+
+
 def test_input_of_several_lines_is_typed_as_it_is_asked_for(
     pane: Pane, case: Case
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_tmuxlife.terminal.echo import rows_of, squash
@@ -88,15 +88,15 @@ def cut_output(
     final = rows.pop() if rows else ""
     partial = final[: final.rfind(end)] or _unended(rows, prompt.no_newline, columns)
     typed = command.split("\n")
-    at_prompt = _place_of_prompt(rows, prompt, first)
+    at_prompts = list(_places_of_prompt(rows, prompt, first))
     # Where the cursor stood is another place to look: a job may have printed
     # behind the prompt just before.
-    for index, lead in (at_prompt, (0, column)):
+    for index, lead in (*at_prompts, (0, column)):
         taken = take_echo(rows, index, lead, typed[0], columns)
         if taken:
             body = _without_continuations(rows[index + taken :], prompt, typed[1:])
             return _text(body, partial), True, True
-    index, _ = at_prompt
+    index = at_prompts[0][0] if at_prompts else -1
     return _text(rows[index + 1 :], partial), index >= 0, index < 0
 
 
@@ -115,16 +115,19 @@ def _text(rows: Sequence[str], partial: str) -> str:
     return "\n".join([*rows, partial])
 
 
-def _place_of_prompt(
+def _places_of_prompt(
     rows: Sequence[str], prompt: HousePrompt, number: int
-) -> tuple[int, int]:
-    """Row and column behind prompt *number*; row -1 if it is not there."""
+) -> Iterator[tuple[int, int]]:
+    """Row and column behind prompt *number*.
+
+    It is there several times where an editor draws a line anew that has reached
+    the edge: what it clears at the top of the screen goes into the history.
+    """
     token = prompt.token(number)
     for index, row in enumerate(rows):
         place = row.find(token.rstrip())
         if place >= 0:
-            return index, width(row[:place]) + len(token)
-    return -1, 0
+            yield index, width(row[:place]) + len(token)
 
 
 def take_echo(rows: list[str], index: int, lead: int, typed: str, columns: int) -> int:

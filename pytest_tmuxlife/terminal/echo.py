@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pytest_tmuxlife.terminal.width import split_at, split_glued
+from pytest_tmuxlife.terminal.width import split_at, split_glued, width
 
 _CARET = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -112,7 +112,7 @@ class EchoFilter:
         if prompt is not None:
             rest = row[prompt.end() :]
             taken = self._match_any(rest, rows, position)
-            if not rest.strip():
+            if not rest.strip() or self._is_drawn_anew(row, rest, rows, position):
                 return 1, None
             if taken:
                 self._forget(rest, rows, position, taken)
@@ -121,9 +121,36 @@ class EchoFilter:
         echoes = self._awaited.made_of(row, rows, position)
         echo = min(echoes, key=lambda found: found.index, default=None)
         if echo is None:
-            return 1, row
+            is_begun = position == 0 and self._is_drawn_anew(
+                " " * self.sent.column + row, row, rows, position
+            )
+            return 1, None if is_begun else row
         self._awaited.remove(echo.line)
         return echo.taken, None
+
+    def _is_drawn_anew(
+        self, row: str, start: str, rows: Sequence[str], position: int
+    ) -> bool:
+        """The echo that begins in *row* fills it, and begins again in the next one.
+
+        So do editors that draw a line anew when it has reached the edge: what they
+        clear at the top of the screen goes into the history.
+
+        Args:
+            row: The row, which *start* ends.
+            start: What of it was typed.
+            rows: Rows of text.
+            position: Which of them it is.
+        """
+        if self.prompt is None or width(row) < self.columns - 1:
+            return False
+        after = rows[position + 1] if position + 1 < len(rows) else ""
+        prompt = self.prompt.match(after)
+        if prompt is None:
+            return False
+        text = squash(start)
+        is_repeated = squash(after[prompt.end() :]).startswith(text)
+        return is_repeated and any(line.startswith(text) for line in self.ever_sent)
 
     def _match_any(self, start: str, rows: Sequence[str], position: int) -> int:
         if squash(start) in self.ever_sent:
