@@ -60,7 +60,7 @@ class ProcessDoor:
     def call(self, arguments: Sequence[str], *, stdin: bytes, timeout: float) -> Answer:
         """Run one client; it is killed at the time limit."""
         done = self._supervisor.run(
-            [*self._prefix, *arguments],
+            [*self._prefix, "--", *arguments],
             self._environment,
             stdin=stdin,
             timeout=timeout,

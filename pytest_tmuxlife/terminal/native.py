@@ -78,7 +78,7 @@ class NativeDoor:
         """
         deadline = Deadline(timeout)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            _limit(sock, timeout, sends_much=bool(stdin))
+            _limit(sock, timeout)
             try:
                 sock.connect(self._socket_path)
                 return _Conversation(sock, stdin, deadline).carry_out(arguments)
@@ -86,7 +86,8 @@ class NativeDoor:
                 return Answer(1, b"", b"no answer", timed_out=True)
             except struct.error as error:
                 raise UnexpectedAnswer(str(error)) from error
-            except (ConnectionError, FileNotFoundError) as error:
+            except OSError as error:
+                # Nobody listens there, or who does is of another type.
                 raise ServerGone(str(error)) from error
 
 
@@ -111,10 +112,11 @@ def _opens_a_file(command: Sequence[str]) -> bool:
     )
 
 
-def _limit(sock: socket.socket, seconds: float, *, sends_much: bool) -> None:
+def _limit(sock: socket.socket, seconds: float) -> None:
     """Have the kernel keep the time limit of each receive, and send.
 
-    One command always fits into the socket's buffer, so its send cannot block.
+    A connect counts as a send: it waits while a server that is stopped has as many
+    connections to accept as it takes.
 
     Python's own time-out would poll before each of them.
 
@@ -123,8 +125,7 @@ def _limit(sock: socket.socket, seconds: float, *, sends_much: bool) -> None:
     seconds = max(seconds, 0.001)
     limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    if sends_much:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _message(kind: int, body: bytes = b"") -> bytes:
@@ -183,6 +184,7 @@ class _Conversation:
 
     def _messages(self) -> Iterator[tuple[int, bytes]]:
         buffer = bytearray()
+        has_received = False
         while True:
             while len(buffer) >= _HEADER.size:
                 kind, size, _, version, _ = _HEADER.unpack_from(buffer)
@@ -195,15 +197,22 @@ class _Conversation:
                 body = bytes(buffer[_HEADER.size : size])
                 del buffer[:size]
                 yield kind, body
-            if self._deadline.expired:
-                raise BlockingIOError
+            if has_received:
+                # A peer that goes on talking gets no more time for that.
+                self._keep_to_deadline()
             if self._unsent:
                 self._sock.sendall(self._unsent)
                 self._unsent = b""
             data = self._sock.recv(_RECEIVE)
             if not data:
                 return
+            has_received = True
             buffer += data
+
+    def _keep_to_deadline(self) -> None:
+        if self._deadline.expired:
+            raise BlockingIOError
+        _limit(self._sock, self._deadline.remaining)
 
     def _handle(self, kind: int, body: bytes) -> None:
         if kind == _WRITE_OPEN:
@@ -230,6 +239,7 @@ class _Conversation:
             raise UnexpectedAnswer(f"read from descriptor {fd}")
         number = _INT.pack(stream)
         for start in range(0, len(self._stdin), _READ_CHUNK):
+            self._keep_to_deadline()
             chunk = self._stdin[start : start + _READ_CHUNK]
             self._sock.sendall(_message(_READ, number + chunk))
         self._sock.sendall(_message(_READ_DONE, _STREAM_PAIR.pack(stream, 0)))
