@@ -1,22 +1,10 @@
-"""The native door: the same answers as a tmux process, and no harm from a bad peer."""
-
-import socket
-import struct
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+"""The native door: the same answers as a tmux process, and nobody sees it."""
 
 import pytest
 
 from pytest_tmuxlife import Pane, Server, ServerNotRunning
 from pytest_tmuxlife.terminal.door import ProcessDoor
-from pytest_tmuxlife.terminal.native import (
-    NativeDoor,
-    ServerGone,
-    UnexpectedAnswer,
-)
-
-HEADER = struct.Struct("=IHHII")
+from pytest_tmuxlife.terminal.native import NativeDoor, UnexpectedAnswer
 
 
 @pytest.fixture
@@ -105,109 +93,6 @@ def test_server_that_does_not_answer_ends_in_a_timeout(
     ):
         tmux_server.cmd("wait-for", "nobody", timeout=0.2)
     assert tmux_server.cmd("list-sessions").ok
-
-
-# -- bad peers ---------------------------------------------------------------
-
-Peer = Callable[[socket.socket], None]
-
-
-@pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Callable[[Peer], NativeDoor]]:
-    """Something that is no tmux listens on the socket."""
-    threads: list[threading.Thread] = []
-    listeners: list[socket.socket] = []
-
-    def start(behave: Peer) -> NativeDoor:
-        listener = socket.socket(socket.AF_UNIX)
-        listeners.append(listener)
-        path = str(tmp_path / "s")
-        listener.bind(path)
-        listener.listen()
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                behave(connection)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        threads.append(thread)
-        return NativeDoor(path)
-
-    yield start
-    for thread in threads:
-        thread.join(10)
-    for listener in listeners:
-        listener.close()
-
-
-def send(kind: int, body: bytes = b"", *, version: int = 8, size: int = 0) -> Peer:
-    size = size or HEADER.size + len(body)
-    message = HEADER.pack(kind, size, 0, version, 0) + body
-    return lambda connection: connection.sendall(message)
-
-
-@pytest.mark.parametrize(
-    "behave",
-    [
-        send(12, version=7),
-        send(203, version=9),
-        send(203, size=3),
-        send(203, size=60000),
-        send(999),
-        send(303, struct.pack("=iii", 3, 7, 0)),
-        send(304, struct.pack("=i", 5) + b"data"),
-        lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-    ],
-    ids=[
-        "says it has another version",
-        "answers in another version",
-        "a message shorter than its header",
-        "a message longer than any",
-        "an unknown message",
-        "writes to a descriptor that is not ours",
-        "writes to a stream it never opened",
-        "speaks HTTP",
-    ],
-)
-def test_unexpected_answer_asks_for_the_other_door(
-    peer: Callable[[Peer], NativeDoor], behave: Peer
-) -> None:
-    with pytest.raises(UnexpectedAnswer):
-        peer(behave).call(["list-sessions"], stdin=b"", timeout=5)
-
-
-def test_peer_that_hangs_up_is_a_server_that_is_gone(
-    peer: Callable[[Peer], NativeDoor],
-) -> None:
-    with pytest.raises(ServerGone):
-        peer(lambda connection: None).call(["list-sessions"], stdin=b"", timeout=5)
-
-
-def test_peer_that_is_silent_ends_in_a_timeout(
-    peer: Callable[[Peer], NativeDoor],
-) -> None:
-    done = threading.Event()
-
-    def keep_silent(_: socket.socket) -> None:
-        done.wait(10)
-
-    door = peer(keep_silent)
-    answer = door.call(["list-sessions"], stdin=b"", timeout=0.2)
-    done.set()
-    assert answer.timed_out
-
-
-def test_command_too_long_for_one_message_goes_by_process(
-    tmux_server: Server, tmux_pane: Pane
-) -> None:
-    """tmux itself refuses it; what matters is that both doors agree."""
-    reply = tmux_server.cmd("display-message", "-p", "x" * 20_000)
-    assert not NativeDoor.fits(["display-message", "-p", "x" * 20_000])
-    assert not reply.ok
-    assert "too long" in "".join(reply.stderr)
 
 
 def test_server_of_another_protocol_is_talked_to_by_process(

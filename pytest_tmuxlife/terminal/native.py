@@ -245,7 +245,7 @@ class _Conversation:
         self._sock.sendall(_message(_READ_DONE, _STREAM_PAIR.pack(stream, 0)))
 
     def _finish(self, body: bytes) -> Answer:
-        status = _INT.unpack_from(body)[0] if len(body) >= _INT.size else 0
+        status = _INT.unpack_from(body)[0] if body else 0
         complaint = b"".join(self._outputs[2]) + body[_INT.size :].rstrip(b"\0")
         # No EXITING: at the end of file that follows the server lets go of us.
         return Answer(status, b"".join(self._outputs[1]), complaint)
