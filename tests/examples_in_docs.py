@@ -128,3 +128,14 @@ def _comparable(text: str) -> Iterator[str]:
         line = re.sub(r"\d+(\.\d+)?", "N", line)
         line = re.sub(r"([=_])\1+", r"\1", line)
         yield " ".join(line.split())
+
+
+def table(path: Path, name: str) -> list[tuple[str, ...]]:
+    """Rows of the table that follows ``<!-- table: NAME -->``, header first."""
+    _, mark, rest = path.read_text().partition(f"<!-- table: {name} -->\n")
+    assert mark, f"{path.name} has no table {name}"
+    lines = rest.split("\n\n", 1)[0].strip().splitlines()
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines
+    ]
+    return [row for row in rows if not set("".join(row)) <= {"-"}]

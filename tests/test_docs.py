@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from examples_in_docs import PAGES, ROOT, Example, comparable, read
+from examples_in_docs import PAGES, ROOT, Example, comparable, read, table
 
 import pytest_tmuxlife
 from pytest_tmuxlife import hookspecs, plugin
@@ -37,17 +37,6 @@ SETTINGS_TABLE = [
         for setting in ALL_SETTINGS
     ),
 ]
-
-
-def table(path: Path, name: str) -> list[tuple[str, ...]]:
-    """Rows of the table that follows ``<!-- table: NAME -->``, header first."""
-    _, mark, rest = path.read_text().partition(f"<!-- table: {name} -->\n")
-    assert mark, f"{path.name} has no table {name}"
-    lines = rest.split("\n\n", 1)[0].strip().splitlines()
-    rows = [
-        tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines
-    ]
-    return [row for row in rows if not set("".join(row)) <= {"-"}]
 
 
 # -- examples ----------------------------------------------------------------

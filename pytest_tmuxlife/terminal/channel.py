@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import own
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.terminal.pipe import PanePipe
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,12 @@ class PromptChannel:
     Opened so, it never reports an end of file, and the program never blocks
     for want of a reader. A line has the status, or ``-``, and the prompt's
     number; with ``+`` for the status it asks for the rest of an incomplete
-    input.
+    input, with ``!`` it will mark the output of the next command.
 
     Attributes:
         last: The newest record.
         asks_for_rest: It has asked for the rest since that one.
+        marked: Number of the last prompt at which it was told to mark.
     """
 
     def __init__(self, path: str) -> None:
@@ -43,6 +51,7 @@ class PromptChannel:
         self._partial = b""
         self.last = PromptRecord(0, 0)
         self.asks_for_rest = False
+        self.marked = 0
         self._by_number: dict[int, PromptRecord] = {}
 
     def close(self) -> None:
@@ -66,6 +75,8 @@ class PromptChannel:
                     continue
                 if words[0] == b"+":
                     self.asks_for_rest = True
+                elif words[0] == b"!":
+                    self.marked = int(words[1])
                 elif words[0] == b"-" or words[0].isdigit():
                     status = None if words[0] == b"-" else int(words[0])
                     self.last = PromptRecord(status, int(words[1]))
@@ -82,24 +93,58 @@ class PromptChannel:
         return found
 
     def wait_for(
-        self, number: int, pidfd: int, deadline: Deadline
+        self,
+        number: int,
+        pidfd: int,
+        deadline: Deadline,
+        beside: PanePipe | None = None,
     ) -> PromptRecord | None:
-        """Wait for prompt *number*, or a later one.
+        """Wait for prompt *number*, or a later one; drain *beside* meanwhile.
 
         Returns:
             Its record, or None if *pidfd*'s process ended first or time ran
             out. A later one counts, if the record itself was never written.
         """
+
+        def found() -> PromptRecord | None:
+            return self.record(number) or (
+                self.last if self.last.number > number else None
+            )
+
+        return self._wait_until(found, pidfd, deadline, beside)
+
+    def wait_for_promise(
+        self, number: int, pidfd: int, deadline: Deadline, beside: PanePipe
+    ) -> bool:
+        """Wait until the shell says that it will mark what comes of that prompt."""
+
+        def is_given() -> bool | None:
+            self.drain()
+            return self.marked == number or None
+
+        return bool(self._wait_until(is_given, pidfd, deadline, beside))
+
+    def _wait_until(
+        self,
+        look: Callable[[], _Found | None],
+        pidfd: int,
+        deadline: Deadline,
+        beside: PanePipe | None,
+    ) -> _Found | None:
         poller = select.poll()
         poller.register(self.fd, select.POLLIN)
         if pidfd >= 0:
             poller.register(pidfd, select.POLLIN)
+        if beside is not None and not beside.has_ended:
+            poller.register(beside.fd, select.POLLIN)
         while True:
-            found = self.record(number)
+            found = look()
             if found is not None:
                 return found
-            if self.last.number > number:
-                return self.last
             ready = dict(poller.poll(max(0, int(deadline.remaining * 1000 + 0.999))))
+            if beside is not None and beside.fd in ready:
+                beside.drain()
+                if beside.has_ended:
+                    poller.unregister(beside.fd)
             if self.fd not in ready and (pidfd in ready or deadline.expired):
-                return self.record(number)
+                return look()

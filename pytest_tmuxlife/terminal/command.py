@@ -20,7 +20,9 @@ class CommandResult:
         output: Wrapped lines joined, without prompt and echo; blank lines,
             trailing blanks and a missing final newline are kept. What the
             terminal does not keep is lost: colours, text that was written
-            over, and on tmux before 3.7 tabs.
+            over, and on tmux before 3.7 tabs; the reference has the whole list.
+            With ``exact=True`` nothing is: bytes that are no UTF-8 are there as
+            surrogates, see `raw`.
         duration: Seconds from the send to the next prompt.
         cut: Empty; else why the beginning of the output is missing.
     """
@@ -30,6 +32,11 @@ class CommandResult:
     output: str
     duration: float
     cut: str = ""
+
+    @property
+    def raw(self) -> bytes:
+        """The output as bytes; with ``exact=True`` those of the program."""
+        return self.output.encode("utf-8", "surrogateescape")
 
 
 def behind_prompt(

@@ -107,7 +107,11 @@ class Pane(Dialogue):
         exits.wait_gone(self, timeout)
 
     def run(
-        self, command: str, timeout: float | None = None, check: bool = False
+        self,
+        command: str,
+        timeout: float | None = None,
+        check: bool = False,
+        exact: bool = False,
     ) -> CommandResult:
         """Type *command* at the program's prompt and return once it has ended.
 
@@ -119,15 +123,19 @@ class Pane(Dialogue):
             command: One command or more, of one line or more.
             timeout: Seconds; None for the default.
             check: Raise if the exit status is not 0.
+            exact: Give the program's own bytes, not what the terminal shows of them.
 
         Raises:
-            PaneNotReady: The pane is not at its prompt, nor a second later;
-                no prompt of its program is known; the command is incomplete;
-                or somebody else had typed there. The last two cancel the line.
-            TmuxLifeError: With *check*: its program has no exit statuses.
+            PaneNotReady: The pane is not at its prompt, nor a second later; no
+                prompt of its program is known; the command is incomplete; or
+                somebody else had typed there. The last two cancel the line.
+                With *exact*: it has a pipe already.
+            TmuxLifeError: With *check*: its program has no exit statuses. With
+                *exact*: its program is none of the shells that allow it.
             CommandTimeout: It did not end in time; has the output so far.
             CommandFailed: With *check*: its status was not 0.
             PaneDied: The program ended.
         """
         with self.lock:
-            return run_in(self, command, self.timeout(timeout)).carry_out(check)
+            seconds = self.timeout(timeout)
+            return run_in(self, command, seconds, exact=exact).carry_out(check)

@@ -9,29 +9,56 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_tmuxlife.errors import TmuxLifeError
 from pytest_tmuxlife.terminal.programs import Launch, Outfit, Preset, Program, which
 from pytest_tmuxlife.terminal.prompts import HousePrompt
 
+# Nothing but what is to mark one command.
+_PS0 = "${_tmuxlife_begins-}"
+_QUIET_MARK = "{ _tmuxlife_mark; } > /dev/null 2>&1"
+
+
+def _printf_format(mark: Callable[[str], str]) -> str:
+    """For a shell's printf, which is given the number."""
+    return "'" + mark("%d").replace("\x1b", "\\e").replace("\x07", "\\a") + "'"
+
 
 def _bash(prompt: HousePrompt, stem: str) -> Outfit:
     # 1<> and never >: opening for writing alone would block the shell for
     # ever once nobody reads. PS1 is set anew each time, for `activate` of a
     # virtual environment changes it. Nothing here is exported.
-    # What the hook itself would trace under `set -x` is nobody's output.
-    hook = (
-        '{ builtin printf "%d %d\\n" "$?" "$((_tmuxlife_n += 1))" '
-        f'1<> {shlex.quote(stem + ".fifo")}; PS1="[{prompt.nonce}:$_tmuxlife_n]\\$ "; '
-        "} 2>/dev/null"
-    )
+    # What `set -x` or a DEBUG trap would print of the hook is nobody's output.
+    # bash takes PS0 with the prompt, too early for the key: a variable in it is not.
+    channel = shlex.quote(stem + ".fifo")
+    hook = f"""{{
+builtin printf "%d %d\\n" "$?" "$((_tmuxlife_n += 1))" 1<> {channel}
+PS1="[{prompt.nonce}:$_tmuxlife_n]\\$ "
+[[ -z ${{_tmuxlife_begins-}} ]] || {{
+  builtin printf {_printf_format(prompt.ends)} "$_tmuxlife_n" > /dev/tty
+  _tmuxlife_begins=
+}}
+[[ $BASHOPTS == *promptvars* || $PS0 != '{_PS0}' ]] || PS0=
+}} > /dev/null 2>&1"""
     rc = f"""\
 bind 'set enable-bracketed-paste off'
 unset INPUTRC HISTFILE
 set +o histexpand
 _tmuxlife_n=0
+_tmuxlife_mark() {{
+  builtin local last=$_
+  [[ $PS0 == *'{_PS0}'* ]] || return 0
+  builtin printf -v _tmuxlife_begins {_printf_format(prompt.begins)} "$_tmuxlife_n"
+  builtin printf '! %d\\n' "$_tmuxlife_n" 1<> {channel}
+  builtin : "$last"
+}}
+for _tmuxlife_map in emacs vi-insert; do
+  bind -m "$_tmuxlife_map" -x '"\\e[133;{prompt.nonce}~": {_QUIET_MARK}'
+done
+unset _tmuxlife_map
+PS0='{_PS0}'
 PROMPT_COMMAND={shlex.quote(hook)}
 PS2='{prompt.continuation}'
 """
@@ -55,17 +82,40 @@ PS2='{prompt.continuation}'
 
 
 def _zsh(prompt: HousePrompt, stem: str) -> Outfit:
+    channel = shlex.quote(stem + ".fifo")
     rc = f"""\
-unset ZDOTDIR HISTFILE zle_bracketed_paste
+unset ZDOTDIR HISTFILE
 unsetopt prompt_cr prompt_sp bang_hist
 bindkey -e
+# Set once the line editor is loaded.
+unset zle_bracketed_paste
 _tmuxlife_n=0
 _tmuxlife_precmd() {{
   {{
-    builtin print -r -- $? $((_tmuxlife_n += 1)) 1<> {shlex.quote(stem + ".fifo")}
+    builtin print -r -- $? $((_tmuxlife_n += 1)) 1<> {channel}
     PS1="[{prompt.nonce}:$_tmuxlife_n]\\$ "
+    [[ -z $_tmuxlife_marks ]] || {{
+      builtin printf {_printf_format(prompt.ends)} $_tmuxlife_n > /dev/tty
+      _tmuxlife_marks=
+      preexec_functions=(${{preexec_functions:#_tmuxlife_begin}})
+    }}
   }} 2>/dev/null
 }}
+_tmuxlife_begin() {{
+  builtin printf {_printf_format(prompt.begins)} $_tmuxlife_n > /dev/tty
+}}
+_tmuxlife_mark() {{
+  {{
+    _tmuxlife_marks=1
+    preexec_functions+=(_tmuxlife_begin)
+    builtin print -r -- ! $_tmuxlife_n 1<> {channel}
+  }} 2>/dev/null
+}}
+zle -N _tmuxlife_mark
+for _tmuxlife_map in emacs viins; do
+  bindkey -M $_tmuxlife_map '^[[133;{prompt.nonce}~' _tmuxlife_mark
+done
+unset _tmuxlife_map
 precmd_functions=(_tmuxlife_precmd)
 PS2='{prompt.continuation}'
 """
@@ -96,6 +146,19 @@ function _tmuxlife_report --on-event fish_prompt
     set -g _tmuxlife_n (builtin math $_tmuxlife_n + 1)
     builtin echo $ended $_tmuxlife_n > {channel}
 end
+function _tmuxlife_mark
+    function _tmuxlife_begin --on-event fish_preexec
+        functions -e _tmuxlife_begin
+        builtin printf {_printf_format(prompt.begins)} $_tmuxlife_n > /dev/tty
+        function _tmuxlife_end --on-event fish_postexec
+            functions -e _tmuxlife_end
+            set -l next (builtin math $_tmuxlife_n + 1)
+            builtin printf {_printf_format(prompt.ends)} $next > /dev/tty
+        end
+    end
+    builtin echo ! $_tmuxlife_n > {channel}
+end
+bind \\e\\[133\\;{prompt.nonce}\\~ _tmuxlife_mark
 function _tmuxlife_enter
     commandline --is-valid
     test $status -eq 2; and builtin echo + $_tmuxlife_n > {channel}
@@ -223,8 +286,8 @@ def _sqlite(prompt: HousePrompt, stem: str) -> Outfit:
     return Outfit(first=("-init", "/dev/null", "-interactive", "-cmd", shown))
 
 
-BASH = Preset(("bash", "-i"), quit="exit", outfit=_bash, has_status=True)
-ZSH = Preset(("zsh", "-i"), quit="exit", outfit=_zsh, has_status=True)
+BASH = Preset(("bash", "-i"), quit="exit", outfit=_bash, has_status=True, exact="marks")
+ZSH = Preset(("zsh", "-i"), quit="exit", outfit=_zsh, has_status=True, exact="marks")
 FISH = Preset(
     ("fish", "-i"),
     quit="exit",
@@ -233,8 +296,9 @@ FISH = Preset(
     shows_rest=False,
     no_newline="\N{RETURN SYMBOL}",
     echoes_controls=False,
+    exact="marks",
 )
-DASH = Preset(("dash", "-i"), quit="exit", outfit=_dash, has_status=True)
+DASH = Preset(("dash", "-i"), quit="exit", outfit=_dash, has_status=True, exact="echo")
 SH = Preset(("sh", "-i"), quit="exit", outfit=_dash, has_status=True)
 PYTHON = Preset(("python3",), quit="exit()", outfit=_python)
 NODE = Preset(("node",), quit=".exit", outfit=_node)

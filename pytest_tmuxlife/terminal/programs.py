@@ -29,6 +29,8 @@ class Launch:
         has_status: What it reports has the status of the command before.
         status: A line that makes it print that status, or "".
         cancel: Keys that give an incomplete input up.
+        exact: How its output is told from all else that the terminal gets: ``marks``
+            around it, ``echo`` before it; or "" if it is not.
         edits_lines: It has a line editor in which C-v quotes.
         echoes_controls: That editor shows control characters as a terminal does.
         files: What was made for its start.
@@ -44,6 +46,7 @@ class Launch:
     has_status: bool = False
     status: str = ""
     cancel: tuple[str, ...] = ("C-c",)
+    exact: str = ""
     edits_lines: bool = False
     echoes_controls: bool = True
     files: tuple[str, ...] = ()
@@ -155,6 +158,7 @@ class Preset(Program):
         shows_rest: See `HousePrompt`.
         no_newline: The same.
         echoes_controls: See `Launch`.
+        exact: The same.
     """
 
     outfit: Callable[[HousePrompt, str], Outfit] = field(
@@ -165,6 +169,7 @@ class Preset(Program):
     shows_rest: bool = True
     no_newline: str = ""
     echoes_controls: bool = True
+    exact: str = ""
 
     def prepare(self, directory: str, path: str | None) -> Launch:
         """See `Program.prepare`; makes start-up files and a FIFO besides."""
@@ -189,6 +194,7 @@ class Preset(Program):
             self.has_status,
             self.status,
             tuple(self.cancel),
+            self.exact,
             edits_lines=True,
             echoes_controls=self.echoes_controls,
             files=tuple(files),

@@ -30,6 +30,22 @@ class HousePrompt:
         """The prompt number *number*, with its final blank."""
         return f"[{self.nonce}:{number}]$ "
 
+    def begins(self, number: int | str) -> str:
+        """Printed before the output of a command that was typed at that prompt.
+
+        Source: the shell integration marks of terminals, OSC 133.
+        """
+        return f"\x1b]133;C;{self.nonce};{number}\x07"
+
+    def ends(self, number: int | str) -> str:
+        """Printed behind the output, before that prompt."""
+        return f"\x1b]133;D;{self.nonce};{number}\x07"
+
+    @property
+    def mark_key(self) -> str:
+        """Pressed at a prompt: the next command gets the two marks."""
+        return f"\x1b[133;{self.nonce}~"
+
     @property
     def fixed(self) -> str:
         """For a program whose prompt cannot be counted."""

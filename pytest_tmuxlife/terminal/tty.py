@@ -19,6 +19,7 @@ from pytest_tmuxlife.containment import procfs
 # The longest line that a cooked terminal takes; the rest of a longer one is
 # dropped without an error.
 CANONICAL_LINE_LIMIT = 4095
+_ADDS_RETURNS = termios.OPOST | termios.ONLCR
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class TerminalModes:
         canonical: It edits lines itself (a cooked terminal).
         echo: It echoes what is typed.
         unread: Bytes that the program has not read yet.
+        adds_returns: It puts a carriage return before each line feed of the output.
         taken: Control characters that it takes for itself, where a C-v before
             them would not help: for signals and flow control.
     """
@@ -36,6 +38,7 @@ class TerminalModes:
     canonical: bool
     echo: bool
     unread: int
+    adds_returns: bool = True
     taken: frozenset[str] = frozenset()
 
     @property
@@ -70,6 +73,7 @@ def modes(path: str) -> TerminalModes | None:
         bool(local & termios.ICANON),
         bool(local & termios.ECHO),
         unread[0],
+        attributes[1] & _ADDS_RETURNS == _ADDS_RETURNS,
         _taken(attributes),
     )
 

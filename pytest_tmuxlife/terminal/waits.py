@@ -265,12 +265,14 @@ class Waits:
         modes = tty.modes(pane.terminal)
         if modes is None or modes.unread:
             return False
-        grid = pane.camera.screen()
-        if grid.mode:
-            return False
         prompt = pane.launch.house_prompt
         if pane.channel is None or prompt is None:
-            return self._cursor_is_behind_prompt(grid)
+            grid = pane.camera.screen()
+            return not grid.mode and self._cursor_is_behind_prompt(grid)
+        # Behind output without a final newline the prompt may take two rows.
+        grid = pane.camera.joined_screen()
+        if grid.mode:
+            return False
         behind = behind_prompt(grid.lines, prompt, pane.channel.last.number)
         if pane.typist.is_line_open:
             return behind == ""

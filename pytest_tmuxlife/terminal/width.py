@@ -39,11 +39,28 @@ def split_glued(
     Returns:
         The row without what is glued to it; and that, None if nothing is.
     """
-    edge = lead + width(typed)
+    edge = _end_of(lead, typed, columns)
     if not typed or edge % columns:
         return row, None
-    echo, rest = split_at(row, edge)
-    return (echo, rest) if rest.strip() else (row, None)
+    # Where a wide character did not fit, tmux shows a blank, or nothing.
+    for end in (edge, lead + width(typed)):
+        echo, rest = split_at(row, end)
+        if echo.endswith(typed[-1]):
+            return (echo, rest) if rest.strip() else (row, None)
+    return row, None
+
+
+def _end_of(lead: int, typed: str, columns: int) -> int:
+    """The column behind *typed*, counted on through the rows that it takes."""
+    if typed.isascii():
+        return lead + len(typed)
+    column = lead
+    for char in typed:
+        wide = _char_width(char)
+        if wide == 2 and column % columns == columns - 1:
+            column += 1
+        column += wide
+    return column
 
 
 def _char_width(char: str) -> int:

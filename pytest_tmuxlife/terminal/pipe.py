@@ -1,0 +1,195 @@
+"""All that one pane prints, byte for byte, for as long as a pipe lasts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import shlex
+import signal
+from typing import TYPE_CHECKING
+
+from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.containment import kernel, own
+from pytest_tmuxlife.errors import (
+    PaneDied,
+    PaneNotReady,
+    ServerNotRunning,
+    TmuxLifeError,
+)
+from pytest_tmuxlife.terminal.client import format_proof
+from pytest_tmuxlife.terminal.making import quoted
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.terminal.pane import Pane
+
+_READ = 1 << 20
+# For the cat to begin, and to end once its input has.
+_CAT_LIMIT = 5.0
+
+
+def already_piped(pane: Pane) -> PaneNotReady:
+    """The error for a pane whose only pipe is taken."""
+    return PaneNotReady(
+        f"pane {pane.id} has a pipe already (pipe-pane, or follow), and tmux "
+        "gives it one only",
+        pane=pane.id,
+        state="piped",
+    )
+
+
+class PanePipe:
+    """The bytes that a pane prints from `open` on. A context manager.
+
+    While it is open ``#{pane_pipe}`` is 1, and the tmux server has a ``cat`` below it,
+    which is gone on return from `close`. tmux keeps what is not read yet, in its own
+    memory: so `drain` wherever time passes.
+
+    Attributes:
+        fd: Readable once there is something to drain.
+        data: What has come so far.
+        has_ended: The cat is gone: no more will come.
+
+    Source: tmux(1), pipe-pane; fifo(7).
+    """
+
+    def __init__(self, pane: Pane) -> None:
+        self._pane = pane
+        self._path = f"{pane.camera.directory}/{secrets.token_hex(4)}.bytes"
+        self.fd = self._writer = -1
+        self.data = bytearray()
+        self._has_cat = False
+        self._cat_pid = 0
+        self.has_ended = False
+
+    def __enter__(self) -> PanePipe:
+        os.mkfifo(self._path, 0o600)
+        try:
+            flags = os.O_NONBLOCK | os.O_CLOEXEC
+            self.fd = own.claim(os.open(self._path, os.O_RDONLY | flags))
+            # Without a writer it would be at its end until the cat has begun.
+            self._writer = own.claim(os.open(self._path, os.O_WRONLY | flags))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, press: bytes = b"") -> None:
+        """Put it on the pane, and then press keys, in one call.
+
+        Raises:
+            PaneNotReady: The pane has a pipe already, or is in a mode of tmux;
+                nothing was done.
+            PaneDied: The pane is gone.
+        """
+        pane = self._pane
+        # The pid says that it has begun; its end follows that of its input.
+        cat = f"exec > {shlex.quote(self._path)}; echo $$; exec cat"
+        command = f"pipe-pane -O -t {pane.id} {quoted(format_proof(cat))}"
+        if press:
+            command += " ; " + " ".join(press_command(pane, press))
+        state = "#{pane_pipe} #{?pane_in_mode,#{pane_mode},-}"
+        is_taken = "#{||:#{pane_pipe},#{pane_in_mode}}"
+        refuse = f"display-message -p -t {pane.id} {quoted(state)}"
+        self._has_cat = True
+        found = pane.camera.ask(
+            "if-shell", "-F", "-t", pane.id, is_taken, refuse, command
+        )
+        if not found.strip():
+            return
+        self._has_cat = False
+        piped, mode = found.split()
+        if piped == "1":
+            raise already_piped(pane)
+        raise PaneNotReady(
+            f"pane {pane.id} is in {mode}, which takes keys for itself; leave it "
+            "first: cmd('send-keys', '-t', pane.id, '-X', 'cancel')",
+            pane=pane.id,
+            state=mode,
+        )
+
+    def drain(self) -> None:
+        """Take in all that is there."""
+        while not self.has_ended:
+            try:
+                chunk = os.read(self.fd, _READ)
+            except BlockingIOError:
+                return
+            self.has_ended = not chunk
+            self.data += chunk
+            if not self._cat_pid and b"\n" in self.data:
+                self._begin()
+
+    def _begin(self) -> None:
+        """The first line is the cat's pid: it has its end open."""
+        pid, _, rest = bytes(self.data).partition(b"\n")
+        self._cat_pid = int(pid)
+        self.data[:] = rest
+        self._close_writer()
+
+    def _close_writer(self) -> None:
+        if self._writer >= 0:
+            own.close(self._writer)
+            self._writer = -1
+
+    def close(self) -> None:
+        """Take it off the pane; the cat is gone on return."""
+        try:
+            if self._has_cat:
+                self._end_cat()
+        finally:
+            self._has_cat = False
+            self._close_writer()
+            if self.fd >= 0:
+                own.close(self.fd)
+                self.fd = -1
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+
+    def _end_cat(self) -> None:
+        """Its input ends with the pipe, and it with that."""
+        try:
+            self._pane.camera.ask("pipe-pane", "-t", self._pane.id)
+        except PaneDied:
+            # It went with the pane.
+            pass
+        except ServerNotRunning as error:
+            if error.timeout:
+                # Without a reader it ends once its server goes on.
+                return
+        except TmuxLifeError:
+            # Of a pane that is kept after its program's end tmux takes none off.
+            self._terminate_cat()
+        deadline = Deadline(_CAT_LIMIT * self._pane.timeout_scale)
+        while not self.has_ended and not deadline.expired:
+            self.wait(deadline.remaining)
+            self.drain()
+            # Nobody will cut anything out of it now.
+            self.data.clear()
+
+    def _terminate_cat(self) -> None:
+        pidfd = kernel.open_pidfd(self._cat_pid) if self._cat_pid else None
+        if pidfd is None:
+            return
+        try:
+            self.drain()
+            if not self.has_ended:
+                # Its end is open: so it lives, and the number is its own.
+                kernel.send_signal(pidfd, signal.SIGTERM)
+        finally:
+            os.close(pidfd)
+
+    def wait(self, seconds: float) -> None:
+        """Return once there is something to drain, or after so many seconds."""
+        poller = select.poll()
+        poller.register(self.fd, select.POLLIN)
+        poller.poll(int(seconds * 1000 + 0.999))
+
+
+def press_command(pane: Pane, keys: bytes) -> list[str]:
+    """The tmux command that presses these bytes as keys."""
+    return ["send-keys", "-t", pane.id, "-H", *(f"{byte:02x}" for byte in keys)]
