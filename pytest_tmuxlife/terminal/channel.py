@@ -37,11 +37,13 @@ class PromptChannel:
     Opened so, it never reports an end of file, and the program never blocks
     for want of a reader. A line has the status, or ``-``, and the prompt's
     number; with ``+`` for the status it asks for the rest of an incomplete
-    input, with ``!`` it will mark the output of the next command.
+    input, with ``x`` it refuses the input, which stays in its line editor, with ``!``
+    it will mark the output of the next command.
 
     Attributes:
         last: The newest record.
         asks_for_rest: It has asked for the rest since that one.
+        refuses: It has refused an input since that one.
         marked: Number of the last prompt at which it was told to mark.
     """
 
@@ -51,6 +53,7 @@ class PromptChannel:
         self._partial = b""
         self.last = PromptRecord(0, 0)
         self.asks_for_rest = False
+        self.refuses = False
         self.marked = 0
         self._by_number: dict[int, PromptRecord] = {}
 
@@ -75,13 +78,15 @@ class PromptChannel:
                     continue
                 if words[0] == b"+":
                     self.asks_for_rest = True
+                elif words[0] == b"x":
+                    self.refuses = True
                 elif words[0] == b"!":
                     self.marked = int(words[1])
                 elif words[0] == b"-" or words[0].isdigit():
                     status = None if words[0] == b"-" else int(words[0])
                     self.last = PromptRecord(status, int(words[1]))
                     self._by_number[self.last.number] = self.last
-                    self.asks_for_rest = False
+                    self.asks_for_rest = self.refuses = False
 
     def record(self, number: int) -> PromptRecord | None:
         """The record of prompt *number*, if it has come; older ones are dropped."""

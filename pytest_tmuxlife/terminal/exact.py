@@ -18,15 +18,14 @@ from pytest_tmuxlife.terminal import tty
 from pytest_tmuxlife.terminal.channel import PromptRecord
 from pytest_tmuxlife.terminal.command import CommandResult
 from pytest_tmuxlife.terminal.echo import Sent, squash
-from pytest_tmuxlife.terminal.exits import died
+from pytest_tmuxlife.terminal.exits import ENDING, died
 from pytest_tmuxlife.terminal.pipe import PanePipe, press_command
+from pytest_tmuxlife.terminal.run import PROMPT_LIMIT
 from pytest_tmuxlife.terminal.runner import ReportedRun
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.pane import Pane
 
-# A shell that is at its prompt answers a key at once, and ends its output.
-_ANSWER_LIMIT = 5.0
 # What a line editor wraps a line with, and a mark.
 _MOVES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|M|\][^\x07]*\x07)|\x08")
 # fish sets the title and resets colours behind its own mark; and marks, before its
@@ -80,6 +79,8 @@ class ExactRun(ReportedRun):
         return self.pane.launch.exact == "marks"
 
     def _before_command(self) -> None:
+        if self.pane.launch.name == "bash":
+            self._require_whole_row()
         number = self.channel.last.number
         press = self.prompt.mark_key.encode() if self._has_marks else b""
         if not self._parts:
@@ -91,9 +92,20 @@ class ExactRun(ReportedRun):
         if press:
             self._require_promise(number)
 
+    def _require_whole_row(self) -> None:
+        """The prompt has its row to itself.
+
+        For the key bash draws it anew, over output that had no final newline.
+        """
+        look = ("display-message", "-p", "-t", self.pane.id, "#{cursor_x}")
+        column = len(self.prompt.token(self.channel.last.number))
+        if self.pane.camera.ask(*look).strip() != str(column):
+            self.pane.send_key("Enter")
+            self.pane.wait_for_prompt(self._within(PROMPT_LIMIT))
+
     def _require_promise(self, number: int) -> None:
         """The shell will mark what the next command prints."""
-        limit = Deadline(_ANSWER_LIMIT * self.pane.timeout_scale)
+        limit = Deadline(PROMPT_LIMIT * self.pane.timeout_scale)
         channel, pidfd = self.channel, self.pane.pidfd
         if channel.wait_for_promise(number, pidfd, limit, self._pipe):
             return
@@ -130,13 +142,15 @@ class ExactRun(ReportedRun):
         """All of the output has come through the pipe, and the prompt behind it."""
         part = self._parts[-1]
         prompt = self.prompt.token(part.end).encode()
-        limit = Deadline(_ANSWER_LIMIT * self.pane.timeout_scale)
+        limit = Deadline(PROMPT_LIMIT * self.pane.timeout_scale)
         seen = part.start
         while True:
             self._pipe.drain()
             data = self._pipe.data
             if data.find(prompt, seen) >= 0:
                 break
+            if self._pipe.has_ended and self.pane.ends_within(ENDING):
+                raise died(self.pane)
             if self._pipe.has_ended or limit.expired:
                 raise self._cut_off()
             seen = max(part.start, len(data) - len(prompt))

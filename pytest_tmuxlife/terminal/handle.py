@@ -31,7 +31,8 @@ class PaneHandle:
         camera: Takes looks at it.
         typist: Types into it.
         watch: Of its terminal, for waits.
-        lock: Held by whoever types.
+        lock: Held by whoever types, for one send.
+        running: Held by whoever runs a command; others can type meanwhile.
         timeout_scale: Multiplies every time limit.
         clean_since: What `server_has_read` gave when its prompt was last seen
             with nothing behind it.
@@ -61,6 +62,8 @@ class PaneHandle:
         pidfd = None if pid == NO_PID else kernel.open_pidfd(pid)
         self._pidfd = -1 if pidfd is None else own.claim(pidfd)
         self.lock = threading.RLock()
+        self.running = threading.RLock()
+        self.running = threading.RLock()
         self.watch = TerminalWatch(terminal)
         self.clean_since = b""
         self.channel = channel

@@ -117,7 +117,7 @@ class Pane(Dialogue):
 
         Lines are typed one after another, each once the program asks for it. It
         has ended when the program reports the next prompt or, where it reports
-        none, shows it.
+        none, shows it. Meanwhile other threads can send to it, as C-c.
 
         Args:
             command: One command or more, of one line or more.
@@ -136,6 +136,6 @@ class Pane(Dialogue):
             CommandFailed: With *check*: its status was not 0.
             PaneDied: The program ended.
         """
-        with self.lock:
+        with self.running:
             seconds = self.timeout(timeout)
             return run_in(self, command, seconds, exact=exact).carry_out(check)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _READ = 1 << 20
 # For the cat to begin, and to end once its input has.
-_CAT_LIMIT = 5.0
+_CAT_LIMIT = 10.0
 
 
 def already_piped(pane: Pane) -> PaneNotReady:
@@ -60,7 +60,7 @@ class PanePipe:
         self.fd = self._writer = -1
         self.data = bytearray()
         self._has_cat = False
-        self._cat_pid = 0
+        self._cat = -1
         self.has_ended = False
 
     def __enter__(self) -> PanePipe:
@@ -121,13 +121,14 @@ class PanePipe:
                 return
             self.has_ended = not chunk
             self.data += chunk
-            if not self._cat_pid and b"\n" in self.data:
+            if self._writer >= 0 and b"\n" in self.data:
                 self._begin()
 
     def _begin(self) -> None:
         """The first line is the cat's pid: it has its end open."""
         pid, _, rest = bytes(self.data).partition(b"\n")
-        self._cat_pid = int(pid)
+        pidfd = kernel.open_pidfd(int(pid))
+        self._cat = -1 if pidfd is None else own.claim(pidfd)
         self.data[:] = rest
         self._close_writer()
 
@@ -144,9 +145,9 @@ class PanePipe:
         finally:
             self._has_cat = False
             self._close_writer()
-            if self.fd >= 0:
-                own.close(self.fd)
-                self.fd = -1
+            for fd in {self.fd, self._cat} - {-1}:
+                own.close(fd)
+            self.fd = self._cat = -1
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
 
@@ -163,25 +164,18 @@ class PanePipe:
                 return
         except TmuxLifeError:
             # Of a pane that is kept after its program's end tmux takes none off.
-            self._terminate_cat()
+            self.drain()
+            if self._cat >= 0:
+                kernel.send_signal(self._cat, signal.SIGTERM)
         deadline = Deadline(_CAT_LIMIT * self._pane.timeout_scale)
         while not self.has_ended and not deadline.expired:
             self.wait(deadline.remaining)
             self.drain()
             # Nobody will cut anything out of it now.
-            self.data.clear()
-
-    def _terminate_cat(self) -> None:
-        pidfd = kernel.open_pidfd(self._cat_pid) if self._cat_pid else None
-        if pidfd is None:
-            return
-        try:
-            self.drain()
-            if not self.has_ended:
-                # Its end is open: so it lives, and the number is its own.
-                kernel.send_signal(pidfd, signal.SIGTERM)
-        finally:
-            os.close(pidfd)
+            if self._writer < 0:
+                self.data.clear()
+        if self._cat >= 0:
+            kernel.has_exited(self._cat, deadline.remaining)
 
     def wait(self, seconds: float) -> None:
         """Return once there is something to drain, or after so many seconds."""

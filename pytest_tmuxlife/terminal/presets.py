@@ -18,7 +18,9 @@ from pytest_tmuxlife.terminal.prompts import HousePrompt
 
 # Nothing but what is to mark one command.
 _PS0 = "${_tmuxlife_begins-}"
-_QUIET_MARK = "{ _tmuxlife_mark; } > /dev/null 2>&1"
+_QUIET_MARK = (
+    '{ _tmuxlife_last=$_; _tmuxlife_mark; : "$_tmuxlife_last"; } > /dev/null 2>&1'
+)
 
 
 def _printf_format(mark: Callable[[str], str]) -> str:
@@ -48,11 +50,9 @@ unset INPUTRC HISTFILE
 set +o histexpand
 _tmuxlife_n=0
 _tmuxlife_mark() {{
-  builtin local last=$_
   [[ $PS0 == *'{_PS0}'* ]] || return 0
   builtin printf -v _tmuxlife_begins {_printf_format(prompt.begins)} "$_tmuxlife_n"
   builtin printf '! %d\\n' "$_tmuxlife_n" 1<> {channel}
-  builtin : "$last"
 }}
 for _tmuxlife_map in emacs vi-insert; do
   bind -m "$_tmuxlife_map" -x '"\\e[133;{prompt.nonce}~": {_QUIET_MARK}'
@@ -70,7 +70,9 @@ PS2='{prompt.continuation}'
 
 
 def _dash(prompt: HousePrompt, stem: str) -> Outfit:
-    report = f'echo "$? $((_tmuxlife_n + 1))" 1<>{shlex.quote(stem + ".fifo")}'
+    # What `set -x` would print of it is nobody's output.
+    channel = shlex.quote(stem + ".fifo")
+    report = f'{{ echo "$? $((_tmuxlife_n + 1))" 1<>{channel}; }} 2>/dev/null'
     count = f"[{prompt.nonce}:$((_tmuxlife_n = _tmuxlife_n + 1))]$ "
     rc = f"""\
 unset ENV
@@ -124,7 +126,7 @@ PS2='{prompt.continuation}'
 
 def _fish(prompt: HousePrompt, stem: str) -> Outfit:
     # Once the channel is removed, `>` makes a file of its name: nothing hangs.
-    # What is incomplete gets no prompt, so Enter says it. C-v would paste.
+    # What is incomplete or wrong gets no prompt, so Enter says it. C-v would paste.
     channel = _quoted_for_fish(stem + ".fifo")
     quoted = (
         f"bind \\x16\\x{code:02x} 'commandline -i \\x{code:02x}'\n"
@@ -161,7 +163,12 @@ end
 bind \\e\\[133\\;{prompt.nonce}\\~ _tmuxlife_mark
 function _tmuxlife_enter
     commandline --is-valid
-    test $status -eq 2; and builtin echo + $_tmuxlife_n > {channel}
+    switch $status
+        case 1
+            builtin echo x $_tmuxlife_n > {channel}
+        case 2
+            builtin echo + $_tmuxlife_n > {channel}
+    end
     commandline -f execute
 end
 function _tmuxlife_cancel

@@ -64,7 +64,8 @@ class PromptRun(Run):
 
     def _type(self, line: str) -> Sent:
         quote = self.pane.edits_lines
-        return self.pane.typist.type(line, quote=quote, enter=True, noting=True)
+        with self.pane.lock:
+            return self.pane.typist.type(line, quote=quote, enter=True, noting=True)
 
     # -- its end -------------------------------------------------------------
 

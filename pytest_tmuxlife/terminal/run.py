@@ -96,6 +96,18 @@ class Run(ABC):
             state=readiness.CONTINUATION,
         )
 
+    def _refused(self) -> PaneNotReady:
+        screen = self.pane.screen()
+        cancel = self.pane.launch.cancel
+        self.pane.send_key(*cancel)
+        self.pane.wait_for_prompt(PROMPT_LIMIT)
+        return PaneNotReady(
+            f"{self.command!r} was refused by {self.pane.program} (a syntax error?), "
+            f"and taken out of its line with {', '.join(cancel)}\n{screen.describe()}",
+            pane=self.pane.id,
+            state="refused",
+        )
+
     def _timed_out(self, hint: str = "") -> CommandTimeout:
         lines = self.pane.typist.fresh_lines(self.pane.launch.pattern)
         screen = self.pane.screen()

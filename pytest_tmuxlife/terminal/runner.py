@@ -51,9 +51,9 @@ class ReportedRun(Run):
         return self._typed_and_cut()
 
     def _typed_and_cut(self) -> CommandResult:
+        self._before_command()
         first = self.channel.last.number
         lines = self.command.split("\n")
-        self._before_command()
         start = self._type(lines[0])
         record = self._await_answer(first, is_last=len(lines) == 1)
         for number, line in enumerate(lines[1:], 2):
@@ -76,9 +76,10 @@ class ReportedRun(Run):
         """The pane is at its prompt, and the first line of a command comes next."""
 
     def _type(self, line: str, *, noting: bool = False) -> Sent:
-        self.pane.typist.owed_after = self.channel.last.number
-        self.channel.asks_for_rest = False
-        return self.pane.typist.type(line, quote=True, enter=True, noting=noting)
+        with self.pane.lock:
+            self.pane.typist.owed_after = self.channel.last.number
+            self.channel.asks_for_rest = self.channel.refuses = False
+            return self.pane.typist.type(line, quote=True, enter=True, noting=noting)
 
     # -- the prompt before it ------------------------------------------------
 
@@ -142,6 +143,8 @@ class ReportedRun(Run):
                 return record
             if self.pane.has_ended:
                 raise died(self.pane)
+            if self.channel.refuses:
+                raise self._refused()
             if readiness.asks_for_rest(self.pane, self.pane.camera.screen()):
                 if is_last:
                     raise self._incomplete()
