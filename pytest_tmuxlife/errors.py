@@ -85,7 +85,8 @@ class PaneNotReady(TmuxLifeError):
     """The pane is not at its prompt. ``.state`` names what it is doing.
 
     ``busy``; ``continuation prompt``: it asks for the rest of an incomplete
-    input; a mode of tmux, as ``copy-mode`` or ``view-mode``; ``unknown prompt``.
+    input; a mode of tmux, as ``copy-mode`` or ``view-mode``; ``unknown prompt``;
+    ``piped``: it has a pipe already; ``refused``: a line with a syntax error.
     Others say in words what was found. A program that has ended is `PaneDied`.
     """
 

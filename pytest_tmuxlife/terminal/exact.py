@@ -24,7 +24,7 @@ from pytest_tmuxlife.terminal.run import PROMPT_LIMIT
 from pytest_tmuxlife.terminal.runner import ReportedRun
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pane import Pane
+    from pytest_tmuxlife.terminal.dialogue import Dialogue
 
 # What a line editor wraps a line with, and a mark.
 _MOVES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|M|\][^\x07]*\x07)|\x08")
@@ -246,7 +246,7 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def exact_run(pane: Pane, command: str, timeout: float) -> ExactRun:
+def exact_run(pane: Dialogue, command: str, timeout: float) -> ExactRun:
     """A run of *command* that gives its bytes.
 
     Raises:
