@@ -15,6 +15,7 @@ from pytest_tmuxlife.terminal.pane import Pane
 
 LINES = 50_000
 _LIMIT = 10.0
+_EXACT = f"{label('native')}, exact=True"
 
 
 def measure_run(n: int) -> Section:
@@ -44,25 +45,28 @@ def measure_run(n: int) -> Section:
         }
         for engine in ENGINES:
             works[label(engine)] = _our_run(stack.enter_context(Ours(engine)).pane())
+        works[_EXACT] = _our_run(stack.enter_context(Ours("native")).pane(), exact=True)
         samples = in_turns(n, works, at_a_time=10)
     targets = {
         label("native"): Target(seconds=0.0008),
         label("process"): Target(seconds=0.0045),
+        _EXACT: Target(seconds=0.0025),
     }
     return Section(
         'run("echo N")',
         rows_of(samples, reference, targets),
         [
             "ours and replwrap: the exact output, ours with the exit status too;",
-            "libtmux: until the output is seen, no status.",
+            "libtmux: until the output is seen, no status;",
+            "exact=True: the program's own bytes, by a pipe made for the command.",
         ],
     )
 
 
-def _our_run(pane: Pane) -> Callable[[int], float]:
+def _our_run(pane: Pane, *, exact: bool = False) -> Callable[[int], float]:
     def run(number: int) -> float:
         start = time.perf_counter()
-        result = pane.run(f"echo {number}")
+        result = pane.run(f"echo {number}", exact=exact)
         seconds = time.perf_counter() - start
         assert (result.exit_code, result.output) == (0, f"{number}\n"), result
         return seconds

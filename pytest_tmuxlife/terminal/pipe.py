@@ -11,7 +11,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.containment import kernel, own
+from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.errors import (
     PaneDied,
     PaneNotReady,
@@ -128,7 +128,13 @@ class PanePipe:
         """The first line is the cat's pid: it has its end open."""
         pid, _, rest = bytes(self.data).partition(b"\n")
         pidfd = kernel.open_pidfd(int(pid))
-        self._cat = -1 if pidfd is None else own.claim(pidfd)
+        if pidfd is not None:
+            self._cat = own.claim(pidfd)
+            now = procfs.stat(int(pid))
+            if now is None or now.ppid != self._pane.server_pid:
+                # Gone, and its pid perhaps somebody else's.
+                own.close(self._cat)
+                self._cat = -1
         self.data[:] = rest
         self._close_writer()
 
