@@ -1,15 +1,43 @@
 """Shared by all tests."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from inner import WITHOUT_BESIDE
+from on_tmux import ASKED
 from panes import be_patient
 
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.containment.supervisor import Supervisor
+from pytest_tmuxlife.hooks.stash import SETTINGS_KEY
+from pytest_tmuxlife.terminal.version import version_of
 
 pytest_plugins = ["pytester", "processes"]
+
+
+def _tmux_said(config: pytest.Config) -> str | None:
+    tmux = config.stash[SETTINGS_KEY].tmux
+    return version_of(tmux) if tmux else None
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Hold the run to the version of tmux that was asked for.
+
+    Raises:
+        pytest.UsageError: It is another one.
+    """
+    asked = os.environ.get(ASKED)
+    if asked is not None:
+        said = _tmux_said(session.config)
+        if said != f"tmux {asked}":
+            raise pytest.UsageError(f"{ASKED}={asked}, but tmux -V says {said!r}")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Which tmux the tests run on."""
+    as_asked = ", as asked for" if ASKED in os.environ else ""
+    return f"tests run on: {_tmux_said(config)}{as_asked}"
 
 
 @pytest.fixture(autouse=True)
