@@ -101,8 +101,9 @@ def cut_output(
     for index, lead in (*at_prompts, (0, column)):
         taken = take_echo(rows, index, lead, typed[0], columns)
         if taken:
-            body = _without_continuations(rows[index + taken :], prompt, typed[1:])
-            return _text(body, partial), True, True
+            below = rows[index + taken :]
+            body, before = _without_continuations(below, prompt, typed[1:])
+            return _text(body, before + partial), True, True
     index = at_prompts[0][0] if at_prompts else -1
     return _text(rows[index + 1 :], partial), index >= 0, index < 0
 
@@ -155,13 +156,17 @@ def take_echo(rows: list[str], index: int, lead: int, typed: str, columns: int) 
 
 def _without_continuations(
     rows: Sequence[str], prompt: HousePrompt, typed: Sequence[str]
-) -> list[str]:
-    """Drop the echo of the further lines, each behind a prompt."""
+) -> tuple[list[str], str]:
+    """Drop the echo of the further lines, each behind a prompt.
+
+    Also gives what was printed last without a final newline, if no row follows.
+    """
     if not typed:
         # A row that looks like a prompt is output then.
-        return list(rows)
+        return list(rows), ""
     pattern = prompt.pattern
     kept: list[str] = []
+    before = ""
     pending = [squash(line) for line in typed]
     mark = prompt.continuation.rstrip() if prompt.shows_rest else ""
     position = 0
@@ -172,18 +177,21 @@ def _without_continuations(
             rest = row[len(mark) :]
         elif match:
             rest = row[match.end() :]
-            if match.start():
-                # Output without a final newline stands before the prompt.
-                kept.append(row[: match.start()])
+            # Output without a final newline stands before the prompt.
+            before += row[: match.start()]
         elif not mark and squash(row) and pending[0].startswith(squash(row)):
             # Some editors go on in the next row without any prompt.
             rest = row
         elif not mark and not pending[0] and not row.strip():
             rest = row
         else:
-            kept.append(row)
+            kept.append(before + row)
+            before = ""
             position += 1
             continue
         expected = pending.pop(0)
         position += max(1, rows_of(expected, rest, rows, position)) if expected else 1
-    return [*kept, *rows[position:]]
+    for row in rows[position:]:
+        kept.append(before + row)
+        before = ""
+    return kept, before
