@@ -8,11 +8,12 @@ pytest: it takes minutes.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runs_to_kill import RUN_KINDS
@@ -21,6 +22,14 @@ from soak_kills import HAD_ENDED, HELPERS, Spans, kill_case
 
 HERE = Path(__file__).parent
 PROGRAM_LISTS = ("test_leaking_*.py", "test_clean_programs.py", "test_kinds.py")
+TALK_LISTS = (
+    "test_echo*.py",
+    "test_exact_run.py",
+    "test_pane_run.py",
+    "test_pane_waits.py",
+    "test_run_against_subprocess.py",
+    "test_run_odd_cases.py",
+)
 # In which the workers of --clean note what is held.
 CHUNKS = 8
 
@@ -72,6 +81,13 @@ def parse_arguments() -> argparse.Namespace:
         "--lists", type=int, default=20, help="times that the programs run [20]"
     )
     parser.add_argument(
+        "--echo",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N times the tests of echoes and of run, two busy loops beside them [0]",
+    )
+    parser.add_argument(
         "--workers", default="0", help="pytest-xdist workers for the lists [0]"
     )
     parser.add_argument(
@@ -107,12 +123,28 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
             kind = RUN_KINDS[number % 2]
             yield kill_case(kind, helper, spans.draw(kind))
     for number in range(options.lists):
-        yield f"programs, time {number + 1}", run_lists(options.workers)
+        error = run_lists(PROGRAM_LISTS, options.workers)
+        yield f"programs, time {number + 1}", error
+    for number in range(options.echo):
+        with busy_loops(2):
+            error = run_lists(TALK_LISTS, options.workers)
+        yield f"echoes and run, time {number + 1}", error
 
 
-def run_lists(workers: str) -> str:
+@contextlib.contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    """So many processes that do nothing but take time."""
+    loop = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            process = stack.enter_context(subprocess.Popen(loop))
+            stack.callback(process.kill)
+        yield
+
+
+def run_lists(globs: Sequence[str], workers: str) -> str:
     """What pytest printed if a test of the lists failed, else nothing."""
-    files = sorted(str(path) for glob in PROGRAM_LISTS for path in HERE.glob(glob))
+    files = sorted(str(path) for glob in globs for path in HERE.glob(glob))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     workers_option = ["-n", workers] if workers != "0" else []
     done = subprocess.run(
