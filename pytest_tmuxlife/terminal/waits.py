@@ -207,12 +207,15 @@ class Waits:
 
     def _fresh_text(self) -> str:
         pane = self._pane
-        return "\n".join(pane.typist.fresh_lines(pane.launch.pattern))
+        # What another thread is just typing could be echoed before it is known.
+        with pane.lock:
+            return "\n".join(pane.typist.fresh_lines(pane.launch.pattern))
 
     def visible_text(self) -> str:
         """What the screen shows, without the echo of the last send."""
         pane = self._pane
-        return "\n".join(pane.typist.visible_lines(pane.launch.pattern))
+        with pane.lock:
+            return "\n".join(pane.typist.visible_lines(pane.launch.pattern))
 
     def _cursor_line(self) -> str:
         return self._pane.camera.screen().cursor_line
