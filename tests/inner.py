@@ -10,7 +10,7 @@ from pytest_tmuxlife.containment.identity import Identity
 
 RUN_LIMIT = 120.0
 # Plugins that are here to be tried beside ours, in runs that name them.
-BESIDE = ("asyncio", "pytest_cov", "randomly", "xprocess")
+BESIDE = ("asyncio", "hypothesispytest", "pytest_cov", "randomly", "xprocess")
 WITHOUT_BESIDE = [f"-pno:{name}" for name in BESIDE]
 # A clean test and one that leaks.
 LEAKING = """

@@ -19,6 +19,8 @@ from pathlib import Path
 from runs_to_kill import RUN_KINDS
 from soak_clean import clean_case
 from soak_kills import HAD_ENDED, HELPERS, Spans, kill_case
+from soak_presets import presets_case
+from soak_texts import texts_case
 
 HERE = Path(__file__).parent
 PROGRAM_LISTS = ("test_leaking_*.py", "test_clean_programs.py", "test_kinds.py")
@@ -97,6 +99,20 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="N clean tests in one run of two workers, in chunks; nothing may grow [0]",
     )
+    parser.add_argument(
+        "--presets",
+        type=int,
+        default=0,
+        metavar="N",
+        help="times that every preset is tried, four at once and beside busy loops [0]",
+    )
+    parser.add_argument(
+        "--texts",
+        type=int,
+        default=0,
+        metavar="N",
+        help="texts drawn at random, typed and pasted in each way and place [0]",
+    )
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     return parser.parse_args()
 
@@ -108,6 +124,10 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         chunk = max(1, options.clean // 2 // CHUNKS)
         error = clean_case(options.clean, chunk, say)
         yield f"{options.clean} clean tests", error
+    if options.texts:
+        yield f"{options.texts} texts in each way and place", texts_case(options.texts)
+    for number in range(options.presets):
+        yield f"presets, time {number + 1}", presets_case()
     kinds = [one for one in RUN_KINDS if one.name in (options.kind or [one.name])]
     spans = Spans(say)
     kills = tries = 0

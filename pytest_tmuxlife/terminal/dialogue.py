@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from pytest_tmuxlife.terminal import exits, keys
+from pytest_tmuxlife.terminal import exits, keys, sending
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.waits import Scope, Waits
 
@@ -28,21 +28,20 @@ class Dialogue(PaneHandle):
         """Type *text* as it is; a line feed in it is typed as one.
 
         Raises:
-            TmuxLifeError: It holds a NUL, or a line too long for a cooked
-                terminal; nothing was sent.
+            TmuxLifeError: It holds what cannot arrive (see the page on typing);
+                says what, and nothing was sent.
             PaneDied: The program has ended.
             PaneNotReady: The pane is in copy mode.
         """
         with self.lock:
             self._check_alive()
-            self.typist.type(text, quote=self.edits_lines, enter=False)
+            sending.send(self, text, enter=False)
 
     def send_line(self, text: str) -> None:
         """Type *text* and Enter. Errors as for `send_text`."""
         with self.lock:
             self._check_alive()
-            noting = self.waits.note_prompt_owed()
-            self.typist.type(text, quote=self.edits_lines, enter=True, noting=noting)
+            sending.send(self, text, enter=True)
 
     def paste(self, text: str) -> None:
         """Paste *text* as one piece, through a tmux buffer that is deleted again.
@@ -54,9 +53,7 @@ class Dialogue(PaneHandle):
         """
         with self.lock:
             self._check_alive()
-            if text:
-                noting = "\n" in text and self.waits.note_prompt_owed()
-                self.typist.paste(text, quote=self.edits_lines, noting=noting)
+            sending.paste(self, text)
 
     def interrupt(self) -> None:
         """Press ``C-c``: what is in the foreground gets SIGINT, or the key."""
@@ -74,10 +71,7 @@ class Dialogue(PaneHandle):
             keys.check_key(name)
         with self.lock:
             self._check_alive()
-            ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
-            typed = not keys.ENTER_KEYS.isdisjoint(names)
-            noting = ends_line and self.waits.note_prompt_owed(typed=typed)
-            self.typist.press(names, noting=noting)
+            sending.press(self, names)
 
     def _check_alive(self) -> None:
         if self.has_ended:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from pytest_tmuxlife.containment import kernel, own
+from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.terminal import tty
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
@@ -34,6 +34,7 @@ class PaneHandle:
         lock: Held by whoever types, for one send.
         running: Held by whoever runs a command; others can type meanwhile.
         timeout_scale: Multiplies every time limit.
+        reader: What its first process was called at its first prompt, or "".
         clean_since: What `server_has_read` gave when its prompt was last seen
             with nothing behind it.
     """
@@ -65,6 +66,7 @@ class PaneHandle:
         self.running = threading.RLock()
         self.running = threading.RLock()
         self.watch = TerminalWatch(terminal)
+        self.reader = ""
         self.clean_since = b""
         self.channel = channel
         self.typist = Typist(client, id, terminal, self.camera)
@@ -124,12 +126,27 @@ class PaneHandle:
         return tty.foreground(self.pid) == self.pid
 
     @property
-    def edits_lines(self) -> bool:
-        """Input goes to a line editor that we know, or to a cooked terminal."""
-        modes = tty.modes(self.terminal)
-        if modes is not None and modes.canonical:
-            return True
-        return self.launch.edits_lines and self.shell_is_in_foreground
+    def is_asleep(self) -> bool:
+        """Its first process waits for something, or has ended."""
+        now = procfs.stat(self.pid)
+        return now is None or now.state in "SZX"
+
+    def note_reader(self) -> None:
+        """It is at its prompt: by its name the program is known from now on."""
+        if not self.reader:
+            now = procfs.stat(self.pid)
+            self.reader = now.comm if now is not None else ""
+
+    @property
+    def editor_has_terminal(self) -> bool:
+        """What reads the terminal is a program that we know, with a line editor."""
+        if not self.launch.edits_lines:
+            return False
+        now = procfs.stat(self.pid)
+        if now is None or now.foreground_group != self.pid:
+            return False
+        # A program that replaces it, by exec, keeps the number.
+        return now.comm == (self.reader or now.comm)
 
     def server_has_read(self) -> bytes:
         """Changes when the tmux server has read output of any pane."""

@@ -20,10 +20,20 @@ _EDITS = {"BSpace", "BTab", "DC", "Delete", "Enter", "Escape", "IC", "Insert"}
 _FUNCTIONS = {f"F{number}" for number in range(1, 13)}
 _KEY_NAMES = frozenset(_MOVES | _PAGES | _EDITS | _FUNCTIONS | {"Space", "Tab"})
 _MODIFIERS = re.compile(r"(?:[CMS]-|\^)*")
-_CONTROL = re.compile(r"[\x01-\x09\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 # Keys that end a line, or bring a new prompt.
 ENTER_KEYS = frozenset({"Enter", "C-m", "C-j"})
+# What the terminal makes a signal of.
+SIGNAL_KEYS = frozenset({"C-c", "C-z", "C-\\"})
 LINE_ENDING_KEYS = ENTER_KEYS | {"C-c", "C-z"}
+# Behind them it is not known what of a line is left.
+_ERASING_KEYS = frozenset({"BSpace", "C-d", "C-h", "C-u", "C-w"})
+EMPTYING_KEYS = LINE_ENDING_KEYS | SIGNAL_KEYS | _ERASING_KEYS
+
+
+def encoded(text: str) -> bytes:
+    """As it goes to the terminal: a byte that is no character stands for itself."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def check_key(key: str) -> str:
@@ -48,36 +58,81 @@ def check_key(key: str) -> str:
     )
 
 
-def check_text(text: str, modes: TerminalModes | None) -> str:
+def check_text(
+    text: str, modes: TerminalModes | None, *, edited: bool = False, before: int = 0
+) -> str:
     """Return *text* if it can arrive whole.
 
     Args:
         text: What is to be typed.
         modes: Of the terminal: a cooked one edits lines itself, and drops what is
             too long; None if they are not known.
+        edited: A line editor that we know gets it, for the terminal is not cooked.
+        before: Bytes that stand in the line already.
 
     Raises:
-        TmuxLifeError: It holds a NUL, a line too long for the terminal, or a
-            character that the terminal takes for itself.
+        TmuxLifeError: It holds what is no character, a line too long for the
+            terminal, or a character that the terminal or the editor would take
+            for itself or change.
     """
-    if "\0" in text:
-        raise TmuxLifeError("text with a NUL cannot be typed; use send_key('C-@')")
-    taken = sorted(modes.taken.intersection(text)) if modes is not None else []
-    if taken:
-        names = " and ".join(f"C-{chr(ord(char) ^ 0x60)}" for char in taken)
+    try:
+        data = encoded(text)
+    except UnicodeEncodeError as error:
         raise TmuxLifeError(
-            f"the text holds {names}, which the terminal takes for itself (signals, "
-            "flow control) and which cannot be quoted there; press it with send_key"
+            f"{_shown(text)} is no text that can be typed: {error}"
+        ) from None
+    if edited:
+        _check_edited(text)
+    if modes is None:
+        return text
+    # For a line editor it is no text but the end of the line; zsh swaps the two.
+    ends = {"\n"} if edited else set()
+    taken = sorted(modes.taken.intersection(text) - ends)
+    if taken:
+        names = " and ".join(f"C-{chr(ord(char) ^ 0x40).lower()}" for char in taken)
+        raise TmuxLifeError(
+            f"the text holds {names}, which the terminal takes for itself or changes "
+            "(signals, flow control, line ends) and which cannot be quoted there; "
+            "press it with send_key"
         )
-    if modes is not None and modes.canonical:
-        for number, line in enumerate(text.split("\n"), 1):
-            length = len(line.encode("utf-8", "surrogateescape"))
-            if length > CANONICAL_LINE_LIMIT:
-                raise TmuxLifeError(
-                    f"line {number} of the text has {length} bytes; a cooked terminal "
-                    f"takes {CANONICAL_LINE_LIMIT} and drops the rest"
-                )
+    if modes.seven_bit and not data.isascii():
+        raise TmuxLifeError(
+            "the text holds more than ASCII, and the terminal takes the eighth bit off "
+            "(stty istrip)"
+        )
+    if modes.canonical:
+        _check_lengths(data, before)
     return text
+
+
+def _check_edited(text: str) -> None:
+    if "\0" in text:
+        raise TmuxLifeError(
+            "the text holds a NUL, which a line editor does not take; use "
+            "send_key('C-@') for the key"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TmuxLifeError(
+            f"{_shown(text)} is no text that a line editor takes: {error}"
+        ) from None
+
+
+def _check_lengths(data: bytes, before: int) -> None:
+    for number, line in enumerate(data.split(b"\n"), 1):
+        length = len(line) + before
+        if length > CANONICAL_LINE_LIMIT:
+            typed = f" with the {before} typed before" if before else ""
+            raise TmuxLifeError(
+                f"line {number} of the text has {length} bytes{typed}; a cooked "
+                f"terminal takes {CANONICAL_LINE_LIMIT} and drops the rest"
+            )
+        before = 0
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:80] + "...")
 
 
 def check_command(command: str, *, controls: bool = True) -> str:
@@ -123,13 +178,36 @@ def quoted(text: str) -> str:
 
 def typing_commands(pane: str, text: str) -> Iterator[list[str]]:
     """Give tmux commands that type *text*, each short enough for one message."""
-    start = 0
-    while start < len(text):
-        end = start + _CHUNK
-        while len(text[start:end].encode("utf-8", "surrogateescape")) > _CHUNK:
-            end -= max(1, (end - start) // 4)
-        yield ["send-keys", "-t", pane, "-l", "--", literal(text[start:end])]
-        start = end
+    for number, part in enumerate(text.split("\0")):
+        if number:
+            # No argument can hold it.
+            yield ["send-keys", "-t", pane, "-H", "0"]
+        start = 0
+        while start < len(part):
+            end = start + _CHUNK
+            while len(encoded(part[start:end])) > _CHUNK:
+                end -= max(1, (end - start) // 4)
+            yield ["send-keys", "-t", pane, "-l", "--", literal(part[start:end])]
+            start = end
+
+
+def pieces(text: str, *, is_edited: bool) -> list[str]:
+    """*text* in pieces, each to be typed once what stands before it was read.
+
+    A line editor lets go of the terminal between lines: then the terminal would
+    take the C-v before a control character, and cut a long line.
+    """
+    if not is_edited:
+        return [text]
+    first, *rest = text.split("\n")
+    found = [first]
+    for line in rest:
+        found[-1] += "\n"
+        if _CONTROL.search(line) or len(line) > CANONICAL_LINE_LIMIT // 4:
+            found.append(line)
+        else:
+            found[-1] += line
+    return found
 
 
 def batches(commands: Sequence[Sequence[str]]) -> Iterator[list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from pytest_tmuxlife.errors import PaneNotReady, WaitTimeout
-from pytest_tmuxlife.terminal import readiness
+from pytest_tmuxlife.terminal import readiness, sending
 from pytest_tmuxlife.terminal.command import CommandResult, take_echo
 from pytest_tmuxlife.terminal.echo import Sent
 from pytest_tmuxlife.terminal.exits import died
@@ -63,9 +63,8 @@ class PromptRun(Run):
         return CommandResult(self.command, None, output, duration, cut)
 
     def _type(self, line: str) -> Sent:
-        quote = self.pane.edits_lines
         with self.pane.lock:
-            return self.pane.typist.type(line, quote=quote, enter=True, noting=True)
+            return sending.type_command(self.pane, line, noting=True)
 
     # -- its end -------------------------------------------------------------
 

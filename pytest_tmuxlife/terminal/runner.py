@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady, WaitTimeout
-from pytest_tmuxlife.terminal import readiness
+from pytest_tmuxlife.terminal import readiness, sending
 from pytest_tmuxlife.terminal.channel import PromptChannel, PromptRecord
 from pytest_tmuxlife.terminal.command import (
     CommandResult,
@@ -79,7 +79,7 @@ class ReportedRun(Run):
         with self.pane.lock:
             self.pane.typist.owed_after = self.channel.last.number
             self.channel.asks_for_rest = self.channel.refuses = False
-            return self.pane.typist.type(line, quote=True, enter=True, noting=noting)
+            return sending.type_command(self.pane, line, noting=noting)
 
     # -- the prompt before it ------------------------------------------------
 

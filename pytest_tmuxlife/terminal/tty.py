@@ -31,15 +31,19 @@ class TerminalModes:
         echo: It echoes what is typed.
         unread: Bytes that the program has not read yet.
         adds_returns: It puts a carriage return before each line feed of the output.
-        taken: Control characters that it takes for itself, where a C-v before
-            them would not help: for signals and flow control.
+        quotes: A C-v before a character has it taken as it is.
+        taken: Characters that do not arrive as they are, and that a C-v would not
+            help: for signals, flow control and editing, or changed on the way.
+        seven_bit: It takes the eighth bit off.
     """
 
     canonical: bool
     echo: bool
     unread: int
     adds_returns: bool = True
+    quotes: bool = False
     taken: frozenset[str] = frozenset()
+    seven_bit: bool = False
 
     @property
     def will_echo(self) -> bool:
@@ -69,26 +73,51 @@ def modes(path: str) -> TerminalModes | None:
     except (OSError, termios.error):
         return None
     local = attributes[3]
+    quotes = _quotes(attributes)
     return TerminalModes(
         bool(local & termios.ICANON),
         bool(local & termios.ECHO),
         unread[0],
         attributes[1] & _ADDS_RETURNS == _ADDS_RETURNS,
-        _taken(attributes),
+        quotes,
+        _taken(attributes, quotes),
+        bool(attributes[0] & termios.ISTRIP),
     )
 
 
-def _taken(attributes: list[Any]) -> frozenset[str]:
+def _quotes(attributes: list[Any]) -> bool:
+    local, quote = attributes[3], attributes[6][termios.VLNEXT]
+    edits = local & termios.ICANON and local & termios.IEXTEN
+    return bool(edits) and quote == b"\x16"
+
+
+# By the flag in which they have a meaning.
+_SIGNALS = (termios.VINTR, termios.VQUIT, termios.VSUSP)
+_FLOW = (termios.VSTART, termios.VSTOP)
+_EDITS = (termios.VEOF, termios.VEOL, termios.VERASE, termios.VKILL)
+_EXTENDED = (termios.VEOL2, termios.VLNEXT, termios.VREPRINT, termios.VWERASE)
+
+
+def _taken(attributes: list[Any], quotes: bool) -> frozenset[str]:
     input_modes, _, _, local, _, _, characters = attributes
-    if local & termios.ICANON:
-        return frozenset()
+    # A line feed is never quoted: it is to end the line.
+    taken = {"\n"} if input_modes & termios.INLCR else set()
+    if quotes:
+        return frozenset(taken)
+    if input_modes & (termios.ICRNL | termios.IGNCR):
+        taken.add("\r")
     indexes: list[int] = []
     if local & termios.ISIG:
-        indexes += [termios.VINTR, termios.VQUIT, termios.VSUSP]
+        indexes += _SIGNALS
     if input_modes & termios.IXON:
-        indexes += [termios.VSTART, termios.VSTOP]
-    found = {characters[index].decode("latin-1") for index in indexes}
-    return frozenset(found - {"\0"})
+        indexes += _FLOW
+    if local & termios.ICANON:
+        indexes += _EDITS
+        if local & termios.IEXTEN:
+            indexes += _EXTENDED
+    taken |= {characters[index].decode("latin-1") for index in indexes}
+    # That is how one is turned off.
+    return frozenset(taken - {"\0"})
 
 
 def size(path: str) -> tuple[int, int] | None:

@@ -10,11 +10,12 @@ from dataclasses import replace
 from functools import cached_property
 
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
-from pytest_tmuxlife.terminal import keys, tty
+from pytest_tmuxlife.terminal import keys
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.differences import paste_flags
 from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
 from pytest_tmuxlife.terminal.screen import Camera, Grid
+from pytest_tmuxlife.terminal.tty import TerminalModes
 
 _PLACE = (
     "#{history_size} #{cursor_y} #{cursor_x} #{alternate_on} #{pane_dead} "
@@ -34,6 +35,7 @@ class Typist:
             higher one is owed.
         ends_line: The last send ended a line.
         is_line_open: Something is typed and not ended yet.
+        open_bytes: Of that, so many stand in a cooked terminal, as far as is known.
         has_typed_ahead: A line was ended before the prompt for it had come, and no
             prompt was waited for since.
         due: Number of the prompt that comes once all lines are carried out, if
@@ -58,6 +60,7 @@ class Typist:
         # Lines whose echo nobody has seen yet, the last one perhaps unended.
         self._unsettled: list[str] = []
         self.is_line_open = False
+        self.open_bytes = 0
         self._pressed = False
         self._line_start: tuple[int, int] | None = None
 
@@ -75,29 +78,35 @@ class Typist:
         """
         if at_prompt:
             self.is_line_open = self._pressed = self.has_typed_ahead = False
+            self.open_bytes = 0
             self._line_start = None
         if not self.is_line_open:
             self._unsettled.clear()
 
     def type(
-        self, text: str, *, quote: bool, enter: bool, noting: bool = False
+        self,
+        text: str,
+        modes: TerminalModes | None,
+        *,
+        quote: bool,
+        enter: bool,
+        noting: bool = False,
     ) -> Sent:
         """Type *text*, and Enter behind it if asked; return where that began.
 
         Args:
             text: As it is.
+            modes: Of the terminal; None if it is gone.
             quote: Control characters get a C-v before them.
             enter: End the line.
             noting: Note the screen before, for `is_unanswered`.
         """
-        modes = tty.modes(self._terminal)
-        keys.check_text(text, modes)
         typed = keys.quoted(text) if quote else text
         commands = list(keys.typing_commands(self._pane, typed))
         if enter:
             commands.append(["send-keys", "-t", self._pane, "Enter"])
         self._shown_before = self._camera.screen() if noting else None
-        self._note_text(text, enter=enter)
+        self._note_text(text, modes, enter=enter)
         is_echoed = modes is None or modes.will_echo
         self.ends_line = enter or "\n" in text
         return self._send(commands, is_echoed)
@@ -109,20 +118,27 @@ class Typist:
         self.ends_line = bool(keys.LINE_ENDING_KEYS.intersection(names))
         if self.ends_line:
             self.is_line_open = False
+        if keys.EMPTYING_KEYS.intersection(names):
+            self.open_bytes = 0
         self._pressed = True
         return self._send([["send-keys", "-t", self._pane, "--", *names]], True)
 
-    def paste(self, text: str, *, quote: bool, noting: bool = False) -> Sent:
+    def paste(
+        self,
+        text: str,
+        modes: TerminalModes | None,
+        *,
+        quote: bool,
+        noting: bool = False,
+    ) -> Sent:
         """Paste *text* as one piece; return where that began. See `type`."""
-        modes = tty.modes(self._terminal)
-        keys.check_text(text, modes)
         name = f"tmuxlife-{self._pane[1:]}"
-        data = (keys.quoted(text) if quote else text).encode("utf-8", "surrogateescape")
+        data = keys.encoded(keys.quoted(text) if quote else text)
         self._camera.ask("load-buffer", "-b", name, "-", stdin=data)
         delete = f"delete-buffer -b {name}"
         paste = f"paste-buffer {self._paste_flags} -b {name} -t {self._pane}"
         self._shown_before = self._camera.screen() if noting else None
-        self._note_text(text, enter=False)
+        self._note_text(text, modes, enter=False)
         self.ends_line = "\n" in text
         is_echoed = modes is None or modes.will_echo
         # Keys that copy mode takes for itself are refused; a paste is not.
@@ -139,7 +155,19 @@ class Typist:
             self.sent = replace(self.sent, row=sys.maxsize)
         self.ends_line = False
 
-    def _note_text(self, text: str, *, enter: bool) -> None:
+    def began(self, first: Sent) -> None:
+        """The last send was the rest of one that began with *first*."""
+        if self.sent is not None:
+            self.sent = replace(first, lines=self.sent.lines)
+
+    def _note_text(
+        self, text: str, modes: TerminalModes | None, *, enter: bool
+    ) -> None:
+        last = text.rpartition("\n")[2]
+        before = 0 if "\n" in text else self.open_bytes
+        is_counted = not enter and modes is not None and modes.canonical
+        length = len(keys.encoded(last))
+        self.open_bytes = before + length if is_counted else 0
         self.recent.append(text if len(text) <= 200 else text[:200] + "...")
         first, *rest = text.split("\n")
         if self.is_line_open and self._unsettled:

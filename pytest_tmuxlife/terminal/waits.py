@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 from pytest_tmuxlife.clock import Deadline, backoff
-from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.errors import (
     PaneDied,
     PaneNotReady,
@@ -134,6 +133,7 @@ class Waits:
             )
             raise refusal or error from None
         pane.typist.settle(at_prompt=True)
+        pane.note_reader()
 
     def until(
         self,
@@ -246,8 +246,7 @@ class Waits:
         """The program is not about to show a line that it has just read."""
         deadline = Deadline(_AWAKE)
         for pause in backoff(0.0002, 0.002):
-            now = procfs.stat(self._pane.pid)
-            if now is None or now.state == "S":
+            if self._pane.is_asleep:
                 return True
             if deadline.expired:
                 return False
@@ -280,8 +279,10 @@ class Waits:
         if pane.typist.is_line_open:
             return behind == ""
         if behind and pane.typist.has_typed_ahead:
-            # A line that was typed ahead, or what it prints.
-            return pane.channel.last.number >= pane.typist.due
+            # A line that was typed ahead, or what it prints; unless the shell's
+            # editor waits for more: its drawing can leave something there.
+            reads = pane.launch.has_status and not modes.canonical
+            return reads or pane.channel.last.number >= pane.typist.due
         return behind is not None
 
     def _cursor_is_behind_prompt(self, grid: Grid) -> bool:

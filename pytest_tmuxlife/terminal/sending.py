@@ -1,0 +1,161 @@
+"""Sending text and keys to a pane, each when what reads there can take it."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_tmuxlife.clock import Deadline, backoff
+from pytest_tmuxlife.containment import procfs
+from pytest_tmuxlife.terminal import keys, tty
+from pytest_tmuxlife.terminal.echo import Sent
+from pytest_tmuxlife.terminal.handle import PaneHandle
+from pytest_tmuxlife.terminal.keys import encoded
+from pytest_tmuxlife.terminal.tty import TerminalModes
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.terminal.dialogue import Dialogue
+
+# From the end of a line until the program reads the next one: a millisecond,
+# unless the machine is busy. One that carries the line out for longer than that
+# gets the rest as typed ahead.
+_NEXT_LINE = 1.0
+# A line editor that has shown its prompt is about to read.
+_EDITOR_READS = 1.0
+
+
+def send(pane: Dialogue, text: str, *, enter: bool) -> None:
+    """See `Pane.send_text` and `Pane.send_line`."""
+
+    def put(piece: str, modes: TerminalModes | None, noting: bool, last: bool) -> Sent:
+        quote = _quotes(pane, modes)
+        ends = enter and last
+        return pane.typist.type(piece, modes, quote=quote, enter=ends, noting=noting)
+
+    _send_in_pieces(pane, text, text.count("\n") + enter, put)
+
+
+def paste(pane: Dialogue, text: str) -> None:
+    """See `Pane.paste`."""
+
+    def put(piece: str, modes: TerminalModes | None, noting: bool, last: bool) -> Sent:
+        quote = _quotes(pane, modes)
+        return pane.typist.paste(piece, modes, quote=quote, noting=noting)
+
+    if text:
+        _send_in_pieces(pane, text, text.count("\n"), put)
+
+
+def _send_in_pieces(
+    pane: Dialogue,
+    text: str,
+    ends: int,
+    put: Callable[[str, TerminalModes | None, bool, bool], Sent],
+) -> None:
+    """Send *text*, which ends so many lines, by *put*: what was read before what not.
+
+    A later piece that cannot arrive, for another program has the terminal by then,
+    is refused too.
+    """
+    modes = _checked(pane, text)
+    noting = bool(ends) and _note_ends(pane, ends)
+    *before, piece = keys.pieces(text, is_edited=_is_edited(pane, modes))
+    start: Sent | None = None
+    while before:
+        count = _bytes_read(pane) + len(encoded(keys.quoted(before[0])))
+        sent = put(before.pop(0), modes, noting, False)
+        start, noting = start or sent, False
+        _wait_until_read(pane, count)
+        modes = _checked(pane, before[0] if before else piece)
+    put(piece, modes, noting, True)
+    if start is not None:
+        pane.typist.began(start)
+
+
+def type_command(pane: PaneHandle, line: str, *, noting: bool) -> Sent:
+    """Type one line of a command at the prompt for it, and Enter."""
+    modes = _checked(pane, line)
+    return pane.typist.type(
+        line, modes, quote=_quotes(pane, modes), enter=True, noting=noting
+    )
+
+
+def press(pane: Dialogue, names: Sequence[str]) -> None:
+    """See `Pane.send_key`."""
+    ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
+    typed = not keys.ENTER_KEYS.isdisjoint(names)
+    noting = ends_line and pane.waits.note_prompt_owed(typed=typed)
+    if not keys.SIGNAL_KEYS.isdisjoint(names):
+        _wait_for_editor(pane)
+    pane.typist.press(names, noting=noting)
+
+
+def _checked(pane: PaneHandle, text: str) -> TerminalModes | None:
+    """The terminal's modes, in which *text* can arrive."""
+    modes = tty.modes(pane.terminal)
+    edited = _is_edited(pane, modes)
+    keys.check_text(text, modes, edited=edited, before=pane.typist.open_bytes)
+    return modes
+
+
+def _is_edited(pane: PaneHandle, modes: TerminalModes | None) -> bool:
+    """A line editor that we know has the terminal, which is not cooked then."""
+    return (modes is None or not modes.canonical) and pane.editor_has_terminal
+
+
+def _quotes(pane: PaneHandle, modes: TerminalModes | None) -> bool:
+    """A C-v has the character behind it taken as it is."""
+    if modes is not None and modes.canonical:
+        return modes.quotes
+    return _is_edited(pane, modes)
+
+
+def _note_ends(pane: Dialogue, ends: int) -> bool:
+    noting = pane.waits.note_prompt_owed()
+    if ends > 1:
+        # Each may have a prompt of its own.
+        pane.typist.has_typed_ahead = True
+        pane.typist.due += ends - 1
+    return noting
+
+
+def _bytes_read(pane: PaneHandle) -> int:
+    """By its first process, from whatever; 0 if that is not ours to see.
+
+    Source: proc_pid_io(5), rchar.
+    """
+    content = procfs.read_bytes(f"/proc/{pane.pid}/io")
+    return int(content.split(b"\n", 1)[0].split()[1]) if content else 0
+
+
+def _wait_until_read(pane: PaneHandle, count: int) -> None:
+    """Until the line editor has read *count* bytes and waits for more.
+
+    Or what it has read keeps it busy: then the rest is typed ahead.
+    """
+    deadline = Deadline(_NEXT_LINE * pane.timeout_scale)
+    for pause in backoff(0.0002, 0.002):
+        if deadline.expired or not pane.shell_is_in_foreground:
+            return
+        modes = tty.modes(pane.terminal)
+        if modes is None:
+            return
+        if _bytes_read(pane) >= count and not modes.unread and pane.is_asleep:
+            return
+        select.select([], [], [], pause)
+
+
+def _wait_for_editor(pane: PaneHandle) -> None:
+    """A line editor about to read does so: before that it misses a signal.
+
+    bash, zsh and fish note the signal, and look at the note after the next key.
+    """
+    deadline = Deadline(_EDITOR_READS)
+    for pause in backoff(0.0002, 0.002):
+        modes = tty.modes(pane.terminal)
+        if modes is None or modes.canonical or not pane.launch.has_status:
+            return
+        if deadline.expired or pane.is_asleep or not pane.shell_is_in_foreground:
+            return
+        select.select([], [], [], pause)
