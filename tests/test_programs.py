@@ -91,6 +91,13 @@ def test_long_command_is_not_what_a_wait_finds(pane: Pane, case: Case) -> None:
     assert begin not in found.string
 
 
+def test_paste_is_as_if_typed(pane: Pane, case: Case) -> None:
+    """Without brackets, and a tab is no key."""
+    pane.paste(case.say.replace("MARK", "a\tb") + "\n")
+    pane.wait_for_text(re.compile(r"^a\s+b$", re.MULTILINE))
+    pane.wait_for_prompt()
+
+
 def test_input_of_several_lines_is_typed_as_it_is_asked_for(
     pane: Pane, case: Case
 ) -> None:

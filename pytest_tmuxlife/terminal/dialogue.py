@@ -46,8 +46,8 @@ class Dialogue(PaneHandle):
     def paste(self, text: str) -> None:
         """Paste *text* as one piece, through a tmux buffer that is deleted again.
 
-        In brackets, if the program has asked for bracketed paste. Errors as for
-        `send_text`.
+        In brackets, if the program has asked for bracketed paste; not at the prompt
+        of a preset, which gets it as if it were typed. Errors as for `send_text`.
 
         Source: tmux(1), paste-buffer.
         """

@@ -31,7 +31,7 @@ def paste_flags(usage: str) -> str:
     Args:
         usage: What ``list-commands paste-buffer`` prints.
     """
-    return "-dprS" if re.search(r"\[-\w*S", usage) else "-dpr"
+    return "-rS" if re.search(r"\[-\w*S", usage) else "-r"
 
 
 def with_history_limit(

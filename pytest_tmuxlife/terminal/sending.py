@@ -40,8 +40,12 @@ def paste(pane: Dialogue, text: str) -> None:
     """See `Pane.paste`."""
 
     def put(piece: str, modes: TerminalModes | None, noting: bool, last: bool) -> Sent:
+        # In brackets C-v would be text.
+        brackets = not _is_edited(pane, modes)
         quote = _quotes(pane, modes)
-        return pane.typist.paste(piece, modes, quote=quote, noting=noting)
+        return pane.typist.paste(
+            piece, modes, quote=quote, brackets=brackets, noting=noting
+        )
 
     if text:
         _send_in_pieces(pane, text, text.count("\n"), put)

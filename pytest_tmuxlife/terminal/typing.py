@@ -129,14 +129,19 @@ class Typist:
         modes: TerminalModes | None,
         *,
         quote: bool,
+        brackets: bool,
         noting: bool = False,
     ) -> Sent:
-        """Paste *text* as one piece; return where that began. See `type`."""
+        """Paste *text* as one piece; return where that began.
+
+        Args as for `type`, and *brackets*: around it, if the program asks for them.
+        """
         name = f"tmuxlife-{self._pane[1:]}"
         data = keys.encoded(keys.quoted(text) if quote else text)
         self._camera.ask("load-buffer", "-b", name, "-", stdin=data)
         delete = f"delete-buffer -b {name}"
-        paste = f"paste-buffer {self._paste_flags} -b {name} -t {self._pane}"
+        flags = self._paste_flags + ("pd" if brackets else "d")
+        paste = f"paste-buffer {flags} -b {name} -t {self._pane}"
         self._shown_before = self._camera.screen() if noting else None
         self._note_text(text, modes, enter=False)
         self.ends_line = "\n" in text
