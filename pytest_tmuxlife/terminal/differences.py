@@ -31,7 +31,7 @@ def paste_flags(usage: str) -> str:
     Args:
         usage: What ``list-commands paste-buffer`` prints.
     """
-    return "-rS" if re.search(r"\[-\w*S", usage) else "-r"
+    return "-dprS" if re.search(r"\[-\w*S", usage) else "-dpr"
 
 
 def with_history_limit(

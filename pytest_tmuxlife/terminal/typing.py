@@ -140,7 +140,7 @@ class Typist:
         data = keys.encoded(keys.quoted(text) if quote else text)
         self._camera.ask("load-buffer", "-b", name, "-", stdin=data)
         delete = f"delete-buffer -b {name}"
-        flags = self._paste_flags + ("pd" if brackets else "d")
+        flags = self._paste_flags if brackets else self._paste_flags.replace("p", "")
         paste = f"paste-buffer {flags} -b {name} -t {self._pane}"
         self._shown_before = self._camera.screen() if noting else None
         self._note_text(text, modes, enter=False)
