@@ -97,6 +97,49 @@ def test_two_clients_of_different_size(
     wide.expect("to one")
 
 
+def wait_for_window(server: Server, size: str) -> None:
+    """Until the window of the current session has that size."""
+    pane = server.sessions[0].pane
+    look = ("display-message", "-p", "-t", pane.id, "#{window_width}x#{window_height}")
+    pane.wait_until(lambda: server.cmd(*look).stdout == [size] or None, None, size)
+
+
+def test_window_has_the_size_of_the_client_that_was_used_last(
+    tmux_client_factory: ClientFactory, tmux_server: Server, tmux_pane: Pane
+) -> None:
+    """``window-size latest``, tmux's own default; a row is the status line's."""
+    wide = tmux_client_factory(size=(120, 40))
+    wait_for_window(tmux_server, "120x39")
+    narrow = tmux_client_factory(size=(60, 20))
+    wait_for_window(tmux_server, "60x19")
+    wide.send("x")
+    wait_for_window(tmux_server, "120x39")
+    narrow.send("x")
+    wait_for_window(tmux_server, "60x19")
+    narrow.detach()
+    wait_for_window(tmux_server, "120x39")
+    wide.resize(50, 10)
+    wait_for_window(tmux_server, "50x9")
+    wide.detach()
+    wait_for_window(tmux_server, "50x9")
+
+
+def test_window_has_the_size_of_the_smallest_client_if_a_test_wants_that(
+    tmux_client_factory: ClientFactory, tmux_server: Server, tmux_pane: Pane
+) -> None:
+    tmux_server.cmd("set-option", "-g", "window-size", "smallest")
+    wide = tmux_client_factory(size=(120, 20))
+    narrow = tmux_client_factory(size=(60, 40))
+    wait_for_window(tmux_server, "60x19")
+    wide.send("x")
+    tmux_pane.wait_for_text("x", scope="line")
+    wait_for_window(tmux_server, "60x19")
+    narrow.resize(70, 10)
+    wait_for_window(tmux_server, "70x9")
+    narrow.detach()
+    wait_for_window(tmux_server, "120x19")
+
+
 def test_detached_client_has_ended_and_the_session_has_not(
     tmux_client: AttachedClient, tmux_session: Session
 ) -> None:
