@@ -74,6 +74,23 @@ def remove_if_empty(path: str) -> bool:
     return True
 
 
+def make(path: str, content: bytes | None) -> None:
+    """Make a file with this content, or for None a directory of mode 0700.
+
+    A directory may be there already; what is in a file is replaced.
+    """
+    if content is None:
+        if not os.path.isdir(path):
+            os.mkdir(path, 0o700)
+        return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    fd = os.open(path, flags, 0o600)
+    try:
+        os.write(fd, content)
+    finally:
+        os.close(fd)
+
+
 def write_record(path: str, fields: dict[str, str]) -> None:
     """Write ``name=value`` lines, whole or not at all."""
     content = "".join(f"{name}={value}\n" for name, value in fields.items())

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_tmuxlife.containment.channel import Channel
+from pytest_tmuxlife.containment.client_run import ClientRun, Completed
 from pytest_tmuxlife.containment.processes import ProcessTree, note_tree
-from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
+from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning
 
 _START_LIMIT = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """How a tmux client ended.
-
-    Attributes:
-        status: Exit status, or minus the signal's number.
-        stdout: What it printed.
-        stderr: What it complained of.
-        timed_out: It was killed at its time limit.
-    """
-
-    status: int
-    stdout: bytes
-    stderr: bytes
-    timed_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +104,16 @@ class Supervisor:
         other._renewal = self._channel.post("renew", directory=directory, mark=mark)
         return other
 
-    def _ask(self, operation: str, limit: float = 0.0, **args: Any) -> dict[str, Any]:
+    def _check(self) -> None:
         if self._finished:
             raise ServerNotRunning(
                 "the test of this tmux server has ended, and the server with it",
                 socket_path="",
                 stderr="",
             )
+
+    def _ask(self, operation: str, limit: float = 0.0, **args: Any) -> dict[str, Any]:
+        self._check()
         return self._channel.ask(operation, limit=limit, **args)
 
     @property
@@ -142,7 +128,6 @@ class Supervisor:
         *,
         timeout: float,
         stdin: bytes = b"",
-        starts_server: bool = False,
     ) -> Completed:
         """Run a tmux client to its end, as child of the supervisor.
 
@@ -151,29 +136,67 @@ class Supervisor:
             env: Its whole environment.
             timeout: Seconds after which it is killed, with its children.
             stdin: What it reads.
-            starts_server: Its output begins with the pid of a new server.
 
         Raises:
             TmuxNotFound: The program cannot be started.
             ReaperDied: The supervisor is gone.
         """
-        answer = self._ask(
+        return self._post(argv, env, timeout=timeout, stdin=stdin).result()
+
+    def start_server(
+        self,
+        argv: Sequence[str | bytes],
+        env: Mapping[str, str],
+        *,
+        timeout: float,
+        makes: Mapping[str, str | None],
+    ) -> ClientRun:
+        """Have a client started that starts a tmux server, without waiting.
+
+        Its output begins with the pid of the server.
+
+        Args:
+            argv: Program and arguments; the program by its path.
+            env: Its whole environment, and the server's.
+            timeout: Seconds after which it is killed.
+            makes: What is to be made before that, in order: files with this text,
+                directories of mode 0700 for None.
+
+        Raises:
+            ReaperDied: The supervisor is gone.
+        """
+        return self._post(
+            argv,
+            env,
+            timeout=timeout,
+            starts_server=True,
+            makes=[
+                (path, None if text is None else os.fsencode(text))
+                for path, text in makes.items()
+            ],
+        )
+
+    def _post(
+        self,
+        argv: Sequence[str | bytes],
+        env: Mapping[str, str],
+        *,
+        timeout: float,
+        stdin: bytes = b"",
+        starts_server: bool = False,
+        makes: Sequence[tuple[str, bytes | None]] = (),
+    ) -> ClientRun:
+        self._check()
+        number = self._channel.post(
             "run",
-            limit=timeout,
             argv=[os.fsencode(word) for word in argv],
             env={os.fsencode(name): os.fsencode(text) for name, text in env.items()},
             stdin=stdin,
             timeout=float(timeout),
             starts_server=starts_server,
+            makes=list(makes),
         )
-        if "error" in answer:
-            code = answer["error"]
-            reason = (
-                f"cannot start {os.fsdecode(argv[0])}: {os.strerror(code)} "
-                f"({errno.errorcode.get(code, code)})"
-            )
-            raise TmuxNotFound(reason, reason=reason)
-        return Completed(**answer)
+        return ClientRun(self._channel, number, os.fsdecode(argv[0]), timeout)
 
     def end(
         self,

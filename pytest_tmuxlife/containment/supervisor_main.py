@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from pytest_tmuxlife.containment import cgroup, kernel, killing, procfs, wire
 from pytest_tmuxlife.containment.ending import Ending
 from pytest_tmuxlife.containment.files import (
+    make,
     remove_run_if_done,
     remove_tree,
     write_record,
@@ -288,8 +289,15 @@ class Supervisor:
         stdin: bytes,
         timeout: float,
         starts_server: bool,
+        makes: list[tuple[str, bytes | None]],
     ) -> None:
         """Run one tmux client; answers with its status and what it printed."""
+        for path, content in makes:
+            try:
+                make(path, content)
+            except OSError as error:
+                self.reply(request, {"error": error.errno, "path": path})
+                return
         try:
             job = Job.start(request, argv, env, stdin, timeout, self.poller)
         except (OSError, ValueError) as error:

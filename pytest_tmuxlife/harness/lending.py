@@ -34,7 +34,7 @@ HOW_TO_INSTALL = (
 )
 _KILL_LIMIT = 0.5
 # Supervisors kept ready: a test of several servers waits for no fork either.
-_SPARES = 4
+_FREE = 4
 
 
 class Harness:
@@ -63,7 +63,7 @@ class Harness:
         self._environment_at_start = environment_at_start
         self._reaper: Reaper | None = None
         self._tmpdirs: TmuxTmpdirs | None = None
-        self._spares: list[Supervisor] = []
+        self._free: list[Supervisor] = []
         self._kept: set[int] = set()
         self.ledger: dict[str, str] = {}
         self._checked_tmux = False
@@ -155,7 +155,7 @@ class Harness:
                 socket_path="",
                 stderr=done.stderr.decode("utf-8", "backslashreplace"),
             )
-        self._spares.append(supervisor)
+        self._free.append(supervisor)
         version = done.stdout.decode("utf-8", "backslashreplace").strip()
         reason = why_too_old(version, tmux)
         if reason is not None:
@@ -165,19 +165,19 @@ class Harness:
     def new_supervisor(self) -> Supervisor:
         """A supervisor that nobody uses yet."""
         reaper = self.reaper
-        while self._spares:
-            spare = self._spares.pop()
+        while self._free:
+            supervisor = self._free.pop()
             # It held nothing: one that has died is nobody's loss.
-            if spare.is_alive:
-                return spare
+            if supervisor.is_alive:
+                return supervisor
         return reaper.supervise()
 
     def _take_back(self, supervisor: Supervisor) -> None:
         """Have a free supervisor ready for the next test: no fork, and it is warm."""
         reaper = self._reaper
-        wanted = len(self._spares) < _SPARES and reaper is not None and reaper.is_alive
+        wanted = len(self._free) < _FREE and reaper is not None and reaper.is_alive
         if wanted and reaper is not None and supervisor.is_alive:
-            self._spares.append(reaper.renew(supervisor))
+            self._free.append(reaper.renew(supervisor))
         else:
             supervisor.finish()
 
@@ -274,13 +274,13 @@ class Harness:
     def close(self) -> None:
         """End the reaper and with it all that is left of the run."""
         reaper, self._reaper = self._reaper, None
-        spares, self._spares = self._spares, []
+        free, self._free = self._free, []
         if reaper is None:
             return
         try:
             inotify.close()
-            for spare in spares if reaper.is_alive else ():
+            for supervisor in free if reaper.is_alive else ():
                 # Else the reaper would wait for it.
-                spare.finish()
+                supervisor.finish()
         finally:
             reaper.close()

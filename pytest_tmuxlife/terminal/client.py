@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.containment.client_run import ClientRun
 from pytest_tmuxlife.containment.owner import Owner
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, TmuxLifeError
@@ -132,19 +133,27 @@ class Client:
         """The limit in seconds that holds for a call that was given *timeout*."""
         return (self.timeout if timeout is None else timeout) * self.timeout_scale
 
-    def start_server(self, config: str, arguments: Sequence[str]) -> bytes:
-        """Start the server by its first command; return what that printed.
+    def begin_start(self, config: str, arguments: Sequence[str]) -> ClientRun:
+        """Have the server started by its first command, without waiting for it.
+
+        Args:
+            config: Text of the tmux.conf that it reads.
+            arguments: The command; it prints the server's pid first.
+        """
+        self.owner.check()
+        return self._process.start_server(config, arguments, timeout=self.scaled(None))
+
+    def end_start(self, starting: ClientRun) -> bytes:
+        """What the command that started the server has printed.
 
         Raises:
             ServerNotRunning: It did not start, or not in time.
         """
-        self.owner.check()
-        limit = self.scaled(None)
-        answer = self._process.start_server(config, arguments, timeout=limit)
+        answer = starting.result()
         if answer.timed_out:
             raise ServerNotRunning(
                 f"{self.tmux} did not start a server on {self.socket_path} within "
-                f"{limit:g} s and was killed; is it the real tmux?",
+                f"{starting.timeout:g} s and was killed; is it the real tmux?",
                 socket_path=self.socket_path,
                 stderr=_text(answer.stderr),
             )

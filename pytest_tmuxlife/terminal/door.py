@@ -7,10 +7,12 @@ some ten times faster.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pytest_tmuxlife.containment.client_run import ClientRun
 from pytest_tmuxlife.containment.supervisor import Supervisor
 
 
@@ -69,12 +71,18 @@ class ProcessDoor:
 
     def start_server(
         self, config: str, arguments: Sequence[str], *, timeout: float
-    ) -> Answer:
-        """Run the client that starts the server; it prints the server's pid first."""
-        done = self._supervisor.run(
-            [*self._prefix, "-f", config, *arguments],
+    ) -> ClientRun:
+        """Have the client run that starts the server, without waiting for it.
+
+        Args:
+            config: Text of the tmux.conf that the server reads.
+            arguments: Its first command, which prints the server's pid first.
+            timeout: Seconds after which the client is killed.
+        """
+        path = self._supervisor.directory + "/tmux.conf"
+        return self._supervisor.start_server(
+            [*self._prefix, "-f", path, *arguments],
             self._environment,
             timeout=timeout,
-            starts_server=True,
+            makes={os.path.dirname(self._prefix[-1]): None, path: config},
         )
-        return Answer(done.status, done.stdout, done.stderr, done.timed_out)

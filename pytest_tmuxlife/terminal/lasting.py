@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal import starting
 from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
 from pytest_tmuxlife.terminal.making import Beside
 from pytest_tmuxlife.terminal.options import Options
@@ -116,15 +117,7 @@ class LastingServer(Server):
             ServerNotRunning: It could not be started.
         """
         if not self._pid:
-            self._started(
-                self._client.start_server(
-                    self._write_config(),
-                    [
-                        *("start-server", ";", "set-option", "-s", "exit-empty", "off"),
-                        *(";", "display-message", "-p", "#{pid} "),
-                    ],
-                )
-            )
+            self._start(starting.LASTS)
 
     def start_anew(self, supervisor: Supervisor) -> None:
         """Become another tmux server; the one before has ended."""

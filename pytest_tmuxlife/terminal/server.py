@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_tmuxlife.containment import kernel, own
+from pytest_tmuxlife.containment.client_run import ClientRun
 from pytest_tmuxlife.containment.directories import check_socket_path, socket_in
-from pytest_tmuxlife.containment.marks import MARK, is_held
+from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.processes import ProcessInfo
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
 from pytest_tmuxlife.open_files import explained
-from pytest_tmuxlife.terminal import health
+from pytest_tmuxlife.terminal import health, starting
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client, TmuxReply
 from pytest_tmuxlife.terminal.differences import with_history_limit
@@ -22,7 +22,6 @@ from pytest_tmuxlife.terminal.environment import reaching
 from pytest_tmuxlife.terminal.health import Health
 from pytest_tmuxlife.terminal.making import (
     Beside,
-    quoted,
     session_arguments,
     split_arguments,
 )
@@ -66,7 +65,6 @@ class Server:
         # What its sessions get, and what it was started with itself.
         self.options = self._made_by = options
         self._socket_path = check_socket_path(socket_in(supervisor.directory))
-        os.mkdir(os.path.dirname(self._socket_path), 0o700)
         self._environment = {
             **environment,
             **options.env,
@@ -178,59 +176,18 @@ class Server:
         Raises:
             ServerNotRunning: It could not be started.
         """
-        if self._pid:
-            return
-        on = "set-option -s exit-empty on ; set-hook -gu session-created"
-        self._started(
-            self._client.start_server(
-                self._write_config(),
-                [
-                    *("start-server", ";", "set-option", "-s", "exit-empty", "off"),
-                    *(";", "set-hook", "-g", "session-created", on),
-                    *(";", "display-message", "-p", "#{pid} "),
-                ],
-            )
-        )
+        if not self._pid:
+            self._start(starting.STAYS_EMPTY)
 
-    def _started(self, output: bytes) -> str:
-        line = output.decode("utf-8", "backslashreplace")
-        first = line.split(" ", 1)[0].strip()
-        if not first.isdigit():
-            raise ServerNotRunning(
-                f"{self._client.tmux} did not say its pid, but {line!r}; is it the "
-                "real tmux?",
-                socket_path=self._socket_path,
-                stderr="",
-            )
-        pid = int(first)
-        pidfd = kernel.open_pidfd(pid)
-        if pidfd is not None and not is_held(
-            pid, self.supervisor.pid, self.supervisor.mark
-        ):
-            os.close(pidfd)
-            raise ServerNotRunning(
-                f"{self._client.tmux} said that the server is process {pid}, which is "
-                "none of ours; is it the real tmux?",
-                socket_path=self._socket_path,
-                stderr="",
-            )
-        self._pid, self._pidfd = pid, -1 if pidfd is None else own.claim(pidfd)
+    def _start(self, first: Sequence[str]) -> str:
+        begun = self._client.begin_start(starting.config_of(self._made_by), first)
+        return self._started(begun)
+
+    def _started(self, begun: ClientRun) -> str:
+        client = self._client
+        line = client.end_start(begun).decode("utf-8", "backslashreplace")
+        self._pid, self._pidfd = starting.identify(line, client, self.supervisor)
         return line
-
-    def _write_config(self) -> str:
-        path = self.supervisor.directory + "/tmux.conf"
-        columns, rows = self._made_by.size
-        lines = [
-            f"set-option -g history-limit {self._made_by.history_limit}",
-            f"set-option -g default-size {columns}x{rows}",
-        ]
-        if self._made_by.remain_on_exit:
-            lines.append("set-option -gw remain-on-exit on")
-        if self._made_by.config:
-            lines.append(f"source-file {quoted(self._made_by.config)}")
-        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write("\n".join(lines) + "\n")
-        return path
 
     def cmd(
         self, *args: str, timeout: float | None = None, stdin: bytes = b""
@@ -334,9 +291,7 @@ class Server:
         else:
             arguments = session_arguments(name, options, launch, remains=remains)
         if not self._pid:
-            return self._started(
-                self._client.start_server(self._write_config(), arguments)
-            )
+            return self._start(arguments)
         limit, default = options.history_limit, self._made_by.history_limit
         return self._client.query(*with_history_limit(arguments, limit, default))
 

@@ -1,0 +1,74 @@
+"""How a tmux server is started, and the proof that it is ours."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytest_tmuxlife.containment import kernel, own
+from pytest_tmuxlife.containment.marks import is_held
+from pytest_tmuxlife.errors import ServerNotRunning
+from pytest_tmuxlife.terminal.making import quoted
+
+if TYPE_CHECKING:
+    from pytest_tmuxlife.containment.supervisor import Supervisor
+    from pytest_tmuxlife.terminal.client import Client
+    from pytest_tmuxlife.terminal.options import Options
+
+_SAYS_ITS_PID = ("display-message", "-p", "#{pid} ")
+# Starts a server without a session, that stays when its last one has gone.
+LASTS = (
+    *("start-server", ";", "set-option", "-s", "exit-empty", "off", ";"),
+    *_SAYS_ITS_PID,
+)
+_AS_USUAL = "set-option -s exit-empty on ; set-hook -gu session-created"
+# One that stays until then only if it has never had one.
+STAYS_EMPTY = (
+    *("start-server", ";", "set-option", "-s", "exit-empty", "off", ";"),
+    *("set-hook", "-g", "session-created", _AS_USUAL, ";"),
+    *_SAYS_ITS_PID,
+)
+
+
+def config_of(options: Options) -> str:
+    """The tmux.conf of a server that is started with *options*."""
+    columns, rows = options.size
+    lines = [
+        f"set-option -g history-limit {options.history_limit}",
+        f"set-option -g default-size {columns}x{rows}",
+    ]
+    if options.remain_on_exit:
+        lines.append("set-option -gw remain-on-exit on")
+    if options.config:
+        lines.append(f"source-file {quoted(options.config)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def identify(line: str, client: Client, supervisor: Supervisor) -> tuple[int, int]:
+    """Pid and pidfd of the server that has said its pid at the head of *line*.
+
+    The pidfd is -1 if it has ended already.
+
+    Raises:
+        ServerNotRunning: That is no pid, or a process that is none of ours.
+    """
+    first = line.split(" ", 1)[0].strip()
+    if not first.isdigit():
+        raise ServerNotRunning(
+            f"{client.tmux} did not say its pid, but {line!r}; is it the real tmux?",
+            socket_path=client.socket_path,
+            stderr="",
+        )
+    pid = int(first)
+    pidfd = kernel.open_pidfd(pid)
+    if pidfd is None:
+        return pid, -1
+    if not is_held(pid, supervisor.pid, supervisor.mark):
+        os.close(pidfd)
+        raise ServerNotRunning(
+            f"{client.tmux} said that the server is process {pid}, which is none of "
+            "ours; is it the real tmux?",
+            socket_path=client.socket_path,
+            stderr="",
+        )
+    return pid, own.claim(pidfd)
