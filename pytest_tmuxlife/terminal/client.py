@@ -16,7 +16,7 @@ from pytest_tmuxlife.containment.client_run import ClientRun
 from pytest_tmuxlife.containment.owner import Owner
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, TmuxLifeError
-from pytest_tmuxlife.terminal.door import Answer, ProcessDoor
+from pytest_tmuxlife.terminal.door import Answer, ProcessDoor, client_environment
 from pytest_tmuxlife.terminal.native import (
     NativeDoor,
     ServerGone,
@@ -122,7 +122,10 @@ class Client:
         self.timeout_scale = timeout_scale
         self.owner = Owner()
         self._process = ProcessDoor(supervisor, tmux, socket_path, environment)
-        self._native = NativeDoor(socket_path) if engine == "native" else None
+        of_client = client_environment(environment)
+        self._native = (
+            NativeDoor(socket_path, of_client) if engine == "native" else None
+        )
 
     @property
     def engine(self) -> str:

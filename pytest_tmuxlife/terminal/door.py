@@ -43,6 +43,15 @@ class Door(Protocol):
         ...
 
 
+def client_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a client says of its environment.
+
+    Not PATH: it would win over the one that is given to a pane, and a pane
+    that is given none has the server's.
+    """
+    return {name: text for name, text in environment.items() if name != "PATH"}
+
+
 class ProcessDoor:
     """Each call is a tmux client process, a child of the supervisor."""
 
@@ -63,7 +72,7 @@ class ProcessDoor:
         """Run one client; it is killed at the time limit."""
         done = self._supervisor.run(
             [*self._prefix, "--", *arguments],
-            self._environment,
+            client_environment(self._environment),
             stdin=stdin,
             timeout=timeout,
         )

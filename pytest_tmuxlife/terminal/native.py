@@ -14,7 +14,8 @@ import functools
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.terminal.door import Answer
@@ -32,7 +33,8 @@ _RECEIVE = 1 << 16
 
 _VERSION = 12
 _IDENTIFY_FLAGS, _IDENTIFY_TERM, _IDENTIFY_TTYNAME = 100, 101, 102
-_IDENTIFY_DONE, _IDENTIFY_CLIENTPID, _IDENTIFY_CWD = 106, 107, 108
+_IDENTIFY_ENVIRON, _IDENTIFY_DONE = 105, 106
+_IDENTIFY_CLIENTPID, _IDENTIFY_CWD = 107, 108
 _IDENTIFY_LONGFLAGS = 111
 _COMMAND = 200
 _EXIT = 203
@@ -57,12 +59,17 @@ class NativeDoor:
 
     Args:
         socket_path: Of the server.
+        environment: Of the client: a session that it makes takes from there what
+            tmux's option update-environment names.
     """
 
     name = "native"
 
-    def __init__(self, socket_path: str) -> None:
+    def __init__(
+        self, socket_path: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._socket_path = socket_path
+        self._environment = environment
 
     @staticmethod
     def fits(arguments: Sequence[str]) -> bool:
@@ -77,11 +84,15 @@ class NativeDoor:
             UnexpectedAnswer: It answered something that tmux does not say.
         """
         deadline = Deadline(timeout)
+        command = _request(tuple(arguments))
+        assert command is not None, "asked for what does not fit"
+        whose = _environ(self._environment) if _makes_a_session(command) else b""
+        request = _identify(os.getpid()) + whose + _IDENTIFIED + command
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             _limit(sock, timeout)
             try:
                 sock.connect(self._socket_path)
-                return _Conversation(sock, stdin, deadline).carry_out(arguments)
+                return _Conversation(sock, stdin, deadline).carry_out(request)
             except BlockingIOError:
                 return Answer(1, b"", b"no answer", timed_out=True)
             except struct.error as error:
@@ -112,6 +123,21 @@ def _opens_a_file(command: Sequence[str]) -> bool:
     )
 
 
+def _makes_a_session(command: bytes) -> bool:
+    # It does if any word could: then it is told more than it needs.
+    return b"\0new-s" in command or b"\0new\0" in command
+
+
+def _environ(environment: Mapping[str, str]) -> bytes:
+    entries = (os.fsencode(f"{name}={text}\0") for name, text in environment.items())
+    # tmux's own client leaves out what does not fit, too.
+    return b"".join(
+        _message(_IDENTIFY_ENVIRON, entry)
+        for entry in entries
+        if _HEADER.size + len(entry) <= MESSAGE_LIMIT
+    )
+
+
 def _limit(sock: socket.socket, seconds: float) -> None:
     """Have the kernel keep the time limit of each receive, and send.
 
@@ -130,6 +156,9 @@ def _limit(sock: socket.socket, seconds: float) -> None:
 
 def _message(kind: int, body: bytes = b"") -> bytes:
     return _HEADER.pack(kind, _HEADER.size + len(body), 0, _PROTOCOL, 0) + body
+
+
+_IDENTIFIED = _message(_IDENTIFY_DONE)
 
 
 # A wait asks the same again and again.
@@ -156,7 +185,6 @@ def _identify(pid: int) -> bytes:
             _message(_IDENTIFY_TTYNAME, b"\0"),
             _message(_IDENTIFY_CWD, b"/\0"),
             _message(_IDENTIFY_CLIENTPID, _INT.pack(pid)),
-            _message(_IDENTIFY_DONE),
         )
     )
 
@@ -172,10 +200,8 @@ class _Conversation:
         self._outputs: dict[int, list[bytes]] = {1: [], 2: []}
         self._unsent = b""
 
-    def carry_out(self, arguments: Sequence[str]) -> Answer:
-        request = _request(tuple(arguments))
-        assert request is not None, "asked for what does not fit"
-        self._sock.sendall(_identify(os.getpid()) + request)
+    def carry_out(self, request: bytes) -> Answer:
+        self._sock.sendall(request)
         for kind, body in self._messages():
             if kind == _EXIT:
                 return self._finish(body)
