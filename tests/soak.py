@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 PROGRAM_LISTS = ("test_leaking_*.py", "test_clean_programs.py", "test_kinds.py")
 TALK_LISTS = (
     "test_echo*.py",
-    "test_exact_run.py",
+    "test_exact_*.py",
     "test_pane_run.py",
     "test_pane_waits.py",
     "test_run_against_subprocess.py",

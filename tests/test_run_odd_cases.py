@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -276,6 +277,19 @@ def test_syntax_error_has_a_status_and_its_message(
     assert result.exit_code == 2
     assert re.fullmatch(r".*yntax error.*\n", result.output)
     assert_usable(shell, exact)
+
+
+@BOTH
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+def test_line_that_fish_refuses_is_named_and_taken_back(
+    tmux_server: Server, exact: bool
+) -> None:
+    """It would leave it in its line editor, and show no prompt for it."""
+    pane = tmux_server.new_pane("fish")
+    with pytest.raises(PaneNotReady, match="was refused by fish") as caught:
+        pane.run("echo )", exact=exact)
+    assert caught.value.state == "refused"
+    assert pane.run("echo on", exact=exact).output == "on\n"
 
 
 @BOTH

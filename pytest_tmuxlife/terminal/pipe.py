@@ -22,14 +22,14 @@ from pytest_tmuxlife.terminal.client import format_proof
 from pytest_tmuxlife.terminal.making import quoted
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.dialogue import Dialogue
+    from pytest_tmuxlife.terminal.handle import PaneHandle
 
 _READ = 1 << 20
 # For the cat to begin, and to end once its input has.
 _CAT_LIMIT = 10.0
 
 
-def already_piped(pane: Dialogue) -> PaneNotReady:
+def already_piped(pane: PaneHandle) -> PaneNotReady:
     """The error for a pane whose only pipe is taken."""
     return PaneNotReady(
         f"pane {pane.id} has a pipe already (pipe-pane, or follow), and tmux "
@@ -54,7 +54,7 @@ class PanePipe:
     Source: tmux(1), pipe-pane; fifo(7).
     """
 
-    def __init__(self, pane: Dialogue) -> None:
+    def __init__(self, pane: PaneHandle) -> None:
         self._pane = pane
         self._path = f"{pane.camera.directory}/{secrets.token_hex(4)}.bytes"
         self.fd = self._writer = -1
@@ -190,6 +190,6 @@ class PanePipe:
         poller.poll(int(seconds * 1000 + 0.999))
 
 
-def press_command(pane: Dialogue, keys: bytes) -> list[str]:
+def press_command(pane: PaneHandle, keys: bytes) -> list[str]:
     """The tmux command that presses these bytes as keys."""
     return ["send-keys", "-t", pane.id, "-H", *(f"{byte:02x}" for byte in keys)]

@@ -15,13 +15,13 @@ from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.errors import (
     PaneDied,
-    PaneNotReady,
     ServerNotRunning,
     TmuxLifeError,
     WaitTimeout,
 )
 from pytest_tmuxlife.terminal.client import format_proof, limited_by
 from pytest_tmuxlife.terminal.handle import PaneHandle
+from pytest_tmuxlife.terminal.pipe import already_piped
 from pytest_tmuxlife.terminal.timeouts import timed_out_anyhow
 
 _READ = 1 << 16
@@ -98,12 +98,7 @@ class LineStream:
         ask = pane.camera.ask
         look = ("display-message", "-p", "-t", pane.id, "#{pane_pipe}")
         if ask(*look).strip() == "1":
-            raise PaneNotReady(
-                f"pane {pane.id} has a pipe already (pipe-pane, or follow), and tmux "
-                "gives it one only",
-                pane=pane.id,
-                state="piped",
-            )
+            raise already_piped(pane)
         path = f"{pane.camera.directory}/{secrets.token_hex(4)}.lines"
         os.mkfifo(path, 0o600)
         try:
