@@ -64,6 +64,35 @@ def test_like_file_opened_by_a_function_of_a_module_is_reported(inner: Inner) ->
     result.stdout.fnmatch_lines(["descriptor *r device /dev/null *lazy.py:3 log()"])
 
 
+@pytest.mark.parametrize(
+    ("opens", "outcomes"),
+    [
+        ("libc.open(library, os.O_RDONLY)", {"passed": 1}),
+        ("libc.open(b'/etc/passwd', os.O_RDONLY)", {"passed": 1, "failed": 1}),
+        ("os.open(library, os.O_RDONLY)", {"passed": 1, "failed": 1}),
+    ],
+    ids=["as libffi does", "another file", "by Python"],
+)
+def test_library_that_keeps_its_own_file_open_is_no_leak(
+    inner: Inner, opens: str, outcomes: dict[str, int]
+) -> None:
+    """Its code is loaded for good, and no Python code has opened it."""
+    result = inner.run(
+        f"""
+        import ctypes, os
+
+        libc = ctypes.CDLL(None)
+        with open("/proc/self/maps", "rb") as maps:
+            library = next(row.split()[5] for row in maps if b"/libc.so" in row)
+
+        def test_it():
+            assert {opens} > 2
+        """,
+        *CHECKED,
+    )
+    result.assert_outcomes(**outcomes)
+
+
 def test_thread_that_opened_it_is_named(inner: Inner) -> None:
     """It is the test's own: it was started in it, and has ended since."""
     result = inner.run(

@@ -5,12 +5,14 @@ By identity, never by a text: another thing that looks alike is found.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.leaks.baseline import Thing
 from pytest_tmuxlife.leaks.openings import Opening
 
@@ -69,6 +71,32 @@ def is_multiprocessing_heap(thing: Thing, _: Sequence[Opening]) -> bool:
     return thing.identity in [(file.st_dev, file.st_ino) for file in files]
 
 
+def is_loaded_library(thing: Thing, openings: Sequence[Opening]) -> bool:
+    """The file of a library whose code is loaded, opened by no code of Python's.
+
+    libffi opens its own when ctypes makes the first callback, and maps parts of it.
+    """
+    if thing.sort != "descriptor" or openings:
+        return False
+    return thing.identity in _loaded_files()
+
+
+def _loaded_files() -> set[tuple[int, int]]:
+    """Device and inode of the files that this process has mapped as code.
+
+    Source: proc_pid_maps(5).
+    """
+    maps = procfs.read_bytes("/proc/self/maps") or b""
+    rows = [line.split(maxsplit=5) for line in maps.splitlines()]
+    paths = {row[5] for row in rows if len(row) == 6 and b"x" in row[1]}
+    found: set[tuple[int, int]] = set()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            file = os.stat(path)
+            found.add((file.st_dev, file.st_ino))
+    return found
+
+
 def is_opened_by_an_import(_: Thing, openings: Sequence[Opening]) -> bool:
     """A module's own, opened while its body ran for the first time."""
     return bool(openings) and all(
@@ -90,6 +118,9 @@ EXEMPTIONS = (
     Exemption(is_fork_server, "multiprocessing starts it once, for the whole process"),
     Exemption(
         is_multiprocessing_heap, "multiprocessing keeps its heap for the whole process"
+    ),
+    Exemption(
+        is_loaded_library, "it belongs to the library, which stays loaded: libffi"
     ),
     Exemption(is_opened_by_an_import, "it belongs to the module, which stays loaded"),
     Exemption(is_opened_by_a_plugin, "it belongs to the plugin, not to the test"),
