@@ -19,7 +19,7 @@ from pytest_tmuxlife.errors import (
 )
 from pytest_tmuxlife.hooks.guard import Guarded
 from pytest_tmuxlife.hooks.known_leaks import known_leaks_of
-from pytest_tmuxlife.hooks.policy import ignore_hook
+from pytest_tmuxlife.hooks.policy import ignore_hook, more_follow
 from pytest_tmuxlife.hooks.stash import (
     KEEPER_KEY,
     MIDDLE_KEY,
@@ -219,6 +219,7 @@ def _tmux_keeper(
         options,
         asked=ignore_hook(request.node),
         known=known_leaks_of(request.node),
+        more_follow=more_follow(request.node),
     )
     config.stash[UNREPORTED_KEY].append(keeper)
     request.node.stash[KEEPER_KEY] = keeper
@@ -265,6 +266,7 @@ def tmux_server_factory(_tmux_keeper: Keeper) -> ServerFactory:
     def factory(**options: Any) -> Server:
         server = _tmux_keeper.open_server(options, "tmux_server_factory")
         server.start()
+        _tmux_keeper.prepare_next()
         return server
 
     return factory
@@ -277,13 +279,16 @@ def tmux_server(request: pytest.FixtureRequest, _tmux_keeper: Keeper) -> Server:
     if "tmux_session" not in request.fixturenames:
         # The first session starts server and shell in one go: twice as fast.
         server.start()
+        _tmux_keeper.prepare_next()
     return server
 
 
 @pytest.fixture
-def tmux_session(tmux_server: Server) -> Session:
+def tmux_session(tmux_server: Server, _tmux_keeper: Keeper) -> Session:
     """The first session of `tmux_server`; its shell shows its prompt."""
-    return tmux_server.new_session()
+    session = tmux_server.new_session()
+    _tmux_keeper.prepare_next()
+    return session
 
 
 @pytest.fixture

@@ -280,13 +280,18 @@ def _report_marked(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what was swept."""
+    """Say what was swept; to who wants to know more, what was started before."""
     for swept in config.stash[_SWEPT_KEY]:
         terminalreporter.line(
             f"tmuxlife: removed {os.path.basename(swept.run_directory)} of a run that "
             f"was killed (pid {swept.owner}): {swept.processes} processes ended",
             yellow=True,
         )
+    harness = config.stash.get(HARNESS_KEY, None)
+    if harness is not None and config.option.verbose > 0:
+        said = harness.spares.in_words()
+        if said:
+            terminalreporter.line(f"tmuxlife: {said}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -32,6 +32,7 @@ class Settings:
         leak_check: ``off``, ``warn`` or ``fail`` for every test of the run; None
             where nothing says so, and only tests that use the fixtures are checked.
         without: What holds processes and is switched off.
+        spare: A server is started before the next test asks for one.
     """
 
     leak_grace: float = 2.5
@@ -47,3 +48,4 @@ class Settings:
     ignore: tuple[IgnoreRule, ...] = ()
     leak_check: str | None = None
     without: frozenset[str] = frozenset()
+    spare: bool = True

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _Value = TypeVar("_Value")
 ENGINES = ("native", "process")
 LEVELS = ("off", "warn", "fail")
+_ON_OFF = ("on", "off")
 _LEAK_CHECK = "--tmux-leak-check"
 
 
@@ -78,6 +79,12 @@ def _engine(text: str) -> str:
     if text not in ENGINES:
         raise ValueError(f"expected one of {', '.join(ENGINES)}")
     return text
+
+
+def _on_off(text: str) -> bool:
+    if text not in _ON_OFF:
+        raise ValueError(f"expected one of {', '.join(_ON_OFF)}")
+    return text == "on"
 
 
 def leak_level(text: str) -> str:
@@ -153,6 +160,12 @@ SETTINGS = (
         "ways of holding processes to do without, for a diagnosis: "
         f"{', '.join(SWITCHED)}",
         parse_without,
+    ),
+    Setting(
+        "tmux_spare",
+        "on",
+        "start the next test's tmux server while a test runs: on, off",
+        _on_off,
     ),
     Setting("tmux_bin", "tmux", "the tmux program, by name or path", str, "--tmux-bin"),
 )
@@ -257,6 +270,7 @@ def load(config: pytest.Config, environ: Mapping[str, str] | None = None) -> Set
         ignore=values["tmux_leak_ignore"],
         leak_check=values["tmux_leak_check"],
         without=values["tmux_without"],
+        spare=values["tmux_spare"],
     )
 
 

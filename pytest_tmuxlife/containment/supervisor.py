@@ -283,6 +283,14 @@ class Supervisor:
             )
         )
 
+    def drop(self) -> None:
+        """Have it end all that it holds and exit, without waiting for it.
+
+        As if pytest had ended: no grace, and no verdict. It may be gone.
+        """
+        self._finished = True
+        self._channel.close()
+
     def finish(self) -> None:
         """Remove the directory; the process exits, what is left it hands on.
 

@@ -12,7 +12,7 @@ from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import listeners, procfs
 from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.processes import ProcessTree
-from pytest_tmuxlife.errors import ReaperDied
+from pytest_tmuxlife.errors import ReaperDied, TmuxLifeError
 from pytest_tmuxlife.leaks.finder import begin_end, end_and_judge, find_unaccounted
 from pytest_tmuxlife.leaks.holdings import describe_server
 from pytest_tmuxlife.leaks.rules import AskedRule, IgnoreRule, Rule
@@ -51,6 +51,7 @@ class Keeper:
             added to the shared one.
         shared: The server of all tests, if this one uses it.
         strays: Servers that the tested code started beside those, as leaks.
+        more_follow: Somebody will ask for a server when this test has ended.
     """
 
     harness: Harness
@@ -64,6 +65,7 @@ class Keeper:
     verdicts: list[Verdict] = field(default_factory=list)
     shared: SharedServer | None = None
     strays: list[Leak] = field(default_factory=list)
+    more_follow: bool = False
 
     @explained()
     def open_server(self, given: Mapping[str, Any], where: str) -> Server:
@@ -77,20 +79,69 @@ class Keeper:
         options = self.options.updated(given, where)
         harness = self.harness
         tmux = harness.require_tmux()
-        supervisor = harness.new_supervisor()
-        self.supervisors.append(supervisor)
-        harness.ledger[supervisor.mark] = self.nodeid
-        _ = supervisor.pid
-        server = Server(
-            supervisor,
-            tmux=tmux,
-            environment=harness.environment(),
-            options=options,
-            engine=harness.settings.engine,
-            timeout_scale=harness.settings.timeout_scale,
-        )
+        environment = {**harness.environment(), **options.env}
+        server = self._take_spare(tmux, environment, options)
+        if server is None:
+            supervisor = harness.new_supervisor()
+            self._hold(supervisor)
+            _ = supervisor.pid
+            server = self._server(supervisor, tmux, environment, options)
+            harness.spares.fresh += 1
         self.servers.append(server)
         return server
+
+    def _hold(self, supervisor: Supervisor) -> None:
+        self.supervisors.append(supervisor)
+        self.harness.ledger[supervisor.mark] = self.nodeid
+
+    def _server(
+        self,
+        supervisor: Supervisor,
+        tmux: str,
+        environment: Mapping[str, str],
+        options: Options,
+    ) -> Server:
+        settings = self.harness.settings
+        return Server(
+            supervisor,
+            tmux=tmux,
+            environment=environment,
+            options=options,
+            engine=settings.engine,
+            timeout_scale=settings.timeout_scale,
+        )
+
+    def _take_spare(
+        self, tmux: str, environment: Mapping[str, str], options: Options
+    ) -> Server | None:
+        """One that was started before; None if there is none that fits and is well."""
+        spares = self.harness.spares
+        spare = spares.take(environment, options)
+        if spare is None:
+            return None
+        supervisor = spare.supervisor
+        self._hold(supervisor)
+        server = self._server(supervisor, tmux, environment, options)
+        try:
+            server.take(spare)
+        except TmuxLifeError:
+            # Somebody has ended or stopped it. It was nobody's yet.
+            server.close()
+            supervisor.drop()
+            self.supervisors.remove(supervisor)
+            del self.harness.ledger[supervisor.mark]
+            spares.lost += 1
+            return None
+        spares.taken += 1
+        return server
+
+    def prepare_next(self) -> None:
+        """Have a server started for whoever asks for the next one, if one does.
+
+        It starts while the test runs; this does not wait for it.
+        """
+        if self.more_follow and self.harness.settings.spare:
+            self.harness.spares.prepare()
 
     @property
     def leaking(self) -> list[Verdict]:

@@ -15,6 +15,7 @@ from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
+from pytest_tmuxlife.harness.spares import Spares
 from pytest_tmuxlife.harness.tmpdirs import TmuxTmpdirs
 from pytest_tmuxlife.open_files import explained
 from pytest_tmuxlife.terminal import inotify
@@ -50,6 +51,7 @@ class Harness:
             let go, each with the pids to spare until the run ends.
         strays: tmux servers that the tested code started, to be ended.
         ledger: Whose a server is, or was, by its mark.
+        spares: A server that is started before it is needed.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Harness:
         self.unfinished: dict[Supervisor, Sequence[int]] = {}
         self.strays: list[Identity] = []
         self.shared: SharedServer | None = None
+        self.spares = Spares(self)
 
     @property
     def reaper(self) -> Reaper:
@@ -279,6 +282,8 @@ class Harness:
             return
         try:
             inotify.close()
+            if reaper.is_alive:
+                self.spares.close()
             for supervisor in free if reaper.is_alive else ():
                 # Else the reaper would wait for it.
                 supervisor.finish()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MARKER = "tmux_leak_check"
 _KEEPER = "_tmux_keeper"
+_OPENING = frozenset({"tmux_server", "tmux_server_factory"})
+_LAST_KEY: pytest.StashKey[pytest.Item | None] = pytest.StashKey()
 _GIVEN_KEY: pytest.StashKey[str] = pytest.StashKey()
 
 
@@ -48,6 +50,22 @@ def uses_ours(item: pytest.Item) -> bool:
     """The test has servers of its own to be held to."""
     asked_by_name = KEEPER_KEY in item.stash
     return asked_by_name or _KEEPER in getattr(item, "fixturenames", ())
+
+
+def more_follow(item: pytest.Item) -> bool:
+    """A test that stands behind this one asks for a server of its own by name.
+
+    A worker of pytest-xdist does not run all of them.
+    """
+    stash = item.config.stash
+    if _LAST_KEY not in stash:
+        asking = (other for other in reversed(item.session.items) if _asks(other))
+        stash[_LAST_KEY] = next(asking, None)
+    return stash[_LAST_KEY] not in (None, item)
+
+
+def _asks(item: pytest.Item) -> bool:
+    return not _OPENING.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def is_anybody_held(items: Iterable[pytest.Item]) -> bool:

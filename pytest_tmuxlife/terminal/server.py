@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_tmuxlife.containment import kernel, own
 from pytest_tmuxlife.containment.client_run import ClientRun
 from pytest_tmuxlife.containment.directories import check_socket_path, socket_in
-from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.processes import ProcessInfo
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
@@ -33,6 +32,10 @@ from pytest_tmuxlife.terminal.session import Session, check_session_name
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
+    from pytest_tmuxlife.terminal.spare import SpareServer
+
+# One that is well answers in 0.2 ms; instead of another a fresh one can be had.
+_SPARE_LIMIT = 1.0
 
 
 class Server:
@@ -65,12 +68,9 @@ class Server:
         # What its sessions get, and what it was started with itself.
         self.options = self._made_by = options
         self._socket_path = check_socket_path(socket_in(supervisor.directory))
-        self._environment = {
-            **environment,
-            **options.env,
-            "TMUX_TMPDIR": supervisor.directory,
-            MARK: supervisor.mark,
-        }
+        self._environment = starting.environment_of(
+            supervisor, {**environment, **options.env}
+        )
         self._client = Client(
             supervisor,
             tmux=tmux,
@@ -178,6 +178,21 @@ class Server:
         """
         if not self._pid:
             self._start(starting.STAYS_EMPTY)
+
+    def take(self, spare: SpareServer) -> None:
+        """Go on with a server that was started before, instead of starting one.
+
+        For one that was not started yet, with the supervisor of *spare*, and the
+        environment and configuration that it was started with. On return it
+        answers, and has the options that this one is to start with.
+
+        Raises:
+            TmuxLifeError: It has not started, or does not answer: it is to be ended.
+        """
+        self._started(spare.starting)
+        self._client.query(
+            *starting.make_alike(spare.options, self._made_by), timeout=_SPARE_LIMIT
+        )
 
     def _start(self, first: Sequence[str]) -> str:
         begun = self._client.begin_start(starting.config_of(self._made_by), first)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.containment import kernel, own
-from pytest_tmuxlife.containment.marks import is_held
+from pytest_tmuxlife.containment.marks import MARK, is_held
 from pytest_tmuxlife.errors import ServerNotRunning
 from pytest_tmuxlife.terminal.making import quoted
 
@@ -30,6 +31,11 @@ STAYS_EMPTY = (
 )
 
 
+def environment_of(supervisor: Supervisor, given: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a server that is given those variables."""
+    return {**given, "TMUX_TMPDIR": supervisor.directory, MARK: supervisor.mark}
+
+
 def config_of(options: Options) -> str:
     """The tmux.conf of a server that is started with *options*."""
     columns, rows = options.size
@@ -42,6 +48,24 @@ def config_of(options: Options) -> str:
     if options.config:
         lines.append(f"source-file {quoted(options.config)}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def make_alike(made_with: Options, wanted: Options) -> list[str]:
+    """The commands after which a server has the options that another starts with.
+
+    For one that has no session yet. They say its pid last, if nothing else.
+    """
+    words: list[str] = []
+    if made_with.history_limit != wanted.history_limit:
+        words += ["set-option", "-g", "history-limit", str(wanted.history_limit), ";"]
+    if made_with.size != wanted.size:
+        columns, rows = wanted.size
+        words += ["set-option", "-g", "default-size", f"{columns}x{rows}", ";"]
+    if made_with.remain_on_exit != wanted.remain_on_exit:
+        remains = ["-gw", "remain-on-exit", "on"]
+        default = ["-guw", "remain-on-exit"]
+        words += ["set-option", *(remains if wanted.remain_on_exit else default), ";"]
+    return [*words, *_SAYS_ITS_PID]
 
 
 def identify(line: str, client: Client, supervisor: Supervisor) -> tuple[int, int]:
