@@ -23,7 +23,7 @@ def spares(request):
 @pytest.fixture
 def spare_pid(_tmux_keeper, spares):
     def spare_pid():
-        ready = spares._ready
+        ready = spares.ready
         assert ready is not None
         deadline = Deadline(60)
         while not ready.supervisor.look().server:

@@ -15,7 +15,7 @@ import signal
 from spare_fixtures import *
 
 def test_first(tmux_pane, spares, spare_pid, ready):
-    assert spares._ready
+    assert spares.ready
     if {waits}:
         spare_pid()
     ready()
@@ -66,7 +66,7 @@ def test_a_run_whose_tests_all_have_one_server_starts_no_other_at_its_end(
             pass
 
         def test_only(tmux_pane, spares):
-            assert spares._ready is None
+            assert spares.ready is None
 
         def test_after():
             pass
@@ -94,7 +94,7 @@ def test_it_can_be_switched_off(inner: Inner, monkeypatch: pytest.MonkeyPatch) -
 
         @pytest.mark.parametrize("number", range(2))
         def test_it(tmux_pane, spares, number):
-            assert spares._ready is None
+            assert spares.ready is None
             assert spares.fresh == number + 1
     """)
     done.assert_outcomes(passed=2)
@@ -191,13 +191,14 @@ def test_a_configuration_of_the_tests_own_is_read_at_the_start(inner: Inner) -> 
 # -- when it is not well ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["KILL", "STOP"])
-def test_one_that_was_ended_or_stopped_is_nobodys_error(inner: Inner, how: str) -> None:
+@pytest.mark.parametrize("how", ["is killed", "is stopped", "loses its socket"])
+def test_one_that_is_not_well_is_nobodys_error(inner: Inner, how: str) -> None:
     done = inner.run(f"""
         import contextlib
         import os
-        import signal
-        from pytest_tmuxlife.containment import kernel
+        import select
+        from signal import SIGKILL, SIGSTOP, pidfd_send_signal
+        from pytest_tmuxlife.containment import directories, kernel, procfs
         from pytest_tmuxlife.containment.identity import Identity
 
         @contextlib.contextmanager
@@ -207,10 +208,21 @@ def test_one_that_was_ended_or_stopped_is_nobodys_error(inner: Inner, how: str) 
             if pidfd is not None:
                 os.close(pidfd)
 
-        def test_first(tmux_pane, spare_pid, pids):
+        def harm(spare, pidfd, directory):
+            if {how!r} == "is killed":
+                pidfd_send_signal(pidfd, SIGKILL)
+                assert kernel.has_exited(pidfd, 60)
+            elif {how!r} == "is stopped":
+                pidfd_send_signal(pidfd, SIGSTOP)
+                while procfs.stat(spare.pid).state != "T":
+                    select.select([], [], [], 0.005)
+            else:
+                os.unlink(directories.socket_in(directory))
+
+        def test_first(tmux_pane, spares, spare_pid, pids):
             spare = Identity.of(spare_pid())
             with opened(spare) as pidfd:
-                signal.pidfd_send_signal(pidfd, signal.SIG{how})
+                harm(spare, pidfd, spares.ready.supervisor.directory)
             pids.append(spare)
 
         def test_second(tmux_pane, spares, spare_pid, pids):
@@ -234,7 +246,7 @@ def test_one_whose_supervisor_was_killed_is_nobodys_error(inner: Inner) -> None:
 
         def test_first(tmux_pane, spare_pid, spares):
             server = os.pidfd_open(spare_pid())
-            supervisor = os.pidfd_open(spares._ready.supervisor.pid)
+            supervisor = os.pidfd_open(spares.ready.supervisor.pid)
             signal.pidfd_send_signal(supervisor, signal.SIGKILL)
             assert kernel.has_exited(supervisor, 60)
             assert kernel.has_exited(server, 60)

@@ -28,6 +28,7 @@ class Spares:
         harness: Of the run.
 
     Attributes:
+        ready: It, unless it is still to be asked for; it may be on its way up.
         taken: So many servers were such a one.
         fresh: So many were started when they were asked for.
         lost: So many were ended by somebody, or did not answer.
@@ -35,7 +36,7 @@ class Spares:
 
     def __init__(self, harness: Harness) -> None:
         self._harness = harness
-        self._ready: SpareServer | None = None
+        self.ready: SpareServer | None = None
         self._last: tuple[Mapping[str, str], Options] | None = None
         self._missed: Mapping[str, str] | None = None
         self.taken = 0
@@ -52,7 +53,7 @@ class Spares:
             options: The same.
         """
         self._last = environment, options
-        ready = self._ready
+        ready = self.ready
         if ready is None or options.config is not None:
             return None
         if ready.environment != environment:
@@ -61,7 +62,7 @@ class Spares:
                 self.drop()
             self._missed = environment
             return None
-        self._ready = None
+        self.ready = None
         if not ready.supervisor.is_alive:
             self.lost += 1
             return None
@@ -72,14 +73,14 @@ class Spares:
 
         A helper that is gone is no error here: whoever needs it next is told.
         """
-        if self._ready is not None or self._last is None:
+        if self.ready is not None or self._last is None:
             return
         environment, options = self._last
         if options.config is not None:
             return
         harness = self._harness
         with contextlib.suppress(ReaperDied):
-            self._ready = SpareServer(
+            self.ready = SpareServer(
                 harness.new_supervisor(),
                 tmux=harness.require_tmux(),
                 environment=environment,
@@ -98,13 +99,13 @@ class Spares:
 
     def drop(self) -> None:
         """Have the one that is ready ended, without waiting for it."""
-        ready, self._ready = self._ready, None
+        ready, self.ready = self.ready, None
         if ready is not None:
             ready.supervisor.drop()
 
     def close(self) -> None:
         """End the one that is ready; on return it is gone."""
-        ready, self._ready = self._ready, None
+        ready, self.ready = self.ready, None
         if ready is None:
             return
         supervisor = ready.supervisor

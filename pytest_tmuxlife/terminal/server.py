@@ -184,15 +184,16 @@ class Server:
 
         For one that was not started yet, with the supervisor of *spare*, and the
         environment and configuration that it was started with. On return it
-        answers, and has the options that this one is to start with.
+        is well, and has the options that this one is to start with.
 
         Raises:
-            TmuxLifeError: It has not started, or does not answer: it is to be ended.
+            TmuxLifeError: It has not started, or is not well: it is to be ended.
         """
         self._started(spare.starting)
-        self._client.query(
-            *starting.make_alike(spare.options, self._made_by), timeout=_SPARE_LIMIT
-        )
+        starting.check(self._pid, self._socket_path)
+        changes = starting.changes(spare.options, self._made_by)
+        if changes:
+            self._client.query(*changes, timeout=_SPARE_LIMIT)
 
     def _start(self, first: Sequence[str]) -> str:
         begun = self._client.begin_start(starting.config_of(self._made_by), first)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pytest_tmuxlife.containment import kernel, own
+from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.containment.marks import MARK, is_held
 from pytest_tmuxlife.errors import ServerNotRunning
 from pytest_tmuxlife.terminal.making import quoted
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.terminal.client import Client
     from pytest_tmuxlife.terminal.options import Options
 
+# Zombie, dead, stopped, traced.
+_NOT_WELL = ("Z", "X", "T", "t")
 _SAYS_ITS_PID = ("display-message", "-p", "#{pid} ")
 # Starts a server without a session, that stays when its last one has gone.
 LASTS = (
@@ -50,22 +52,39 @@ def config_of(options: Options) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def make_alike(made_with: Options, wanted: Options) -> list[str]:
+def changes(made_with: Options, wanted: Options) -> list[str]:
     """The commands after which a server has the options that another starts with.
 
-    For one that has no session yet. They say its pid last, if nothing else.
+    For one that has no session yet.
     """
-    words: list[str] = []
+    commands: list[list[str]] = []
     if made_with.history_limit != wanted.history_limit:
-        words += ["set-option", "-g", "history-limit", str(wanted.history_limit), ";"]
+        commands.append(["-g", "history-limit", str(wanted.history_limit)])
     if made_with.size != wanted.size:
         columns, rows = wanted.size
-        words += ["set-option", "-g", "default-size", f"{columns}x{rows}", ";"]
+        commands.append(["-g", "default-size", f"{columns}x{rows}"])
     if made_with.remain_on_exit != wanted.remain_on_exit:
-        remains = ["-gw", "remain-on-exit", "on"]
         default = ["-guw", "remain-on-exit"]
-        words += ["set-option", *(remains if wanted.remain_on_exit else default), ";"]
-    return [*words, *_SAYS_ITS_PID]
+        remains = ["-gw", "remain-on-exit", "on"]
+        commands.append(remains if wanted.remain_on_exit else default)
+    words = [word for command in commands for word in ("set-option", *command, ";")]
+    return words[:-1]
+
+
+def check(pid: int, socket_path: str) -> None:
+    """A server that waits for its first client is well, as far as one sees from here.
+
+    Raises:
+        ServerNotRunning: It has ended or is stopped, or its socket is gone.
+    """
+    now = procfs.stat(pid)
+    if now is None or now.state in _NOT_WELL or not os.path.exists(socket_path):
+        raise ServerNotRunning(
+            f"tmux server {pid} on {socket_path} has ended, is stopped, or has lost "
+            "its socket",
+            socket_path=socket_path,
+            stderr="",
+        )
 
 
 def identify(line: str, client: Client, supervisor: Supervisor) -> tuple[int, int]:
