@@ -182,7 +182,9 @@ def test_nothing_is_left_when_supervisors_and_pytest_are_killed(
     """The reaper adopts what they held."""
     with PytestProcess(tmp_path, FOLLOWED) as run:
         run.wait_ready()
-        assert kill_at_once(run.supervisors) == 2
+        # Of two servers, and of the one that is started for the next test.
+        supervisors = run.supervisors
+        assert kill_at_once(supervisors) == len(supervisors) >= 2
         run.signal(signal.SIGKILL)
         run.wait()
         run.assert_nothing_left()
@@ -194,7 +196,8 @@ def test_pytest_ends_what_its_killed_helpers_held(tmp_path: Path) -> None:
         run.wait_ready()
         run.note_processes()
         reaper = run.reaper
-        assert kill_at_once([reaper, *run.supervisors]) == 3
+        supervisors = run.supervisors
+        assert kill_at_once([reaper, *supervisors]) == 1 + len(supervisors) >= 3
         assert run.wait() == 1
         assert f"the reaper (pid {reaper.pid}) is gone" in run.output
         run.assert_nothing_left()

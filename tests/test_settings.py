@@ -169,6 +169,7 @@ BAD = {
     "tmux_size": ("80", "expected COLUMNSxROWS, as 80x24"),
     "tmux_engine": ("steam", "expected one of native, process"),
     "tmux_leak_check": ("on", "expected one of off, warn, fail"),
+    "tmux_spare": ("yes", "expected one of on, off"),
     "tmux_without": ("luck", "expected some of subreaper, cgroup"),
 }
 

@@ -87,8 +87,13 @@ def test_a_server_more_in_the_same_test_was_started_meanwhile_too(inner: Inner) 
     done.assert_outcomes(passed=2)
 
 
-def test_it_can_be_switched_off(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMUXLIFE_SPARE", "off")
+@pytest.mark.parametrize(
+    "setting", [("TMUXLIFE_SPARE", "off"), ("TMUXLIFE_WITHOUT", "subreaper")]
+)
+def test_it_can_be_switched_off(
+    inner: Inner, monkeypatch: pytest.MonkeyPatch, setting: tuple[str, str]
+) -> None:
+    monkeypatch.setenv(*setting)
     done = inner.run("""
         import pytest
 

@@ -140,7 +140,9 @@ class Keeper:
 
         It starts while the test runs; this does not wait for it.
         """
-        if self.more_follow and self.harness.settings.spare:
+        settings = self.harness.settings
+        # Without a subreaper it would look like a server that somebody has left.
+        if self.more_follow and settings.spare and "subreaper" not in settings.without:
             self.harness.spares.prepare()
 
     @property
