@@ -146,6 +146,16 @@ def status(pid: int) -> dict[str, str]:
     content = read_bytes(f"/proc/{pid}/status")
     if content is None:
         return {}
+    found = _pairs(content)
+    if found.get("State", "").startswith("Z") and found.get("Threads") != "1":
+        # A first thread that has exited blocks all signals (glibc 2.42); the mask of
+        # one that goes on is what counts.
+        living = _pairs(read_bytes(f"{face(pid)}/status") or b"")
+        found["SigBlk"] = living.get("SigBlk", "0")
+    return found
+
+
+def _pairs(content: bytes) -> dict[str, str]:
     pairs = (
         line.split(":\t", 1) for line in content.decode("utf-8", "replace").split("\n")
     )

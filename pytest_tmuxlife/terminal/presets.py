@@ -267,6 +267,26 @@ function show(preserveCursor) {{
 repl.prompt = show;
 repl.setPrompt(first);
 repl.on('exit', () => process.exit());
+// Since 24 it edits an input of several lines as one, without a prompt of ours;
+// before, and here, it asks for one line after the other.
+function own(name) {{
+  for (let object = repl; object; object = Object.getPrototypeOf(object)) {{
+    const symbols = Object.getOwnPropertySymbols(object);
+    const found = symbols.find((symbol) => symbol.description === name);
+    if (found) return found;
+  }}
+}}
+const asOne = own('_addNewLineOnTTY');
+const kept = own('bufferedCommand');
+if (asOne && kept) {{
+  repl[asOne] = function () {{
+    this[own('_restorePreviousState')]();
+    this[kept] += this.line + '\\n';
+    this[own('_setLine')]('');
+    this.cursor = this.prevRows = 0;
+    this.displayPrompt();
+  }};
+}}
 repl.displayPrompt();
 """
     return Outfit(last=(stem + ".cjs",), files={".cjs": rc})
@@ -290,7 +310,9 @@ def _gdb(prompt: HousePrompt, stem: str) -> Outfit:
 
 def _sqlite(prompt: HousePrompt, stem: str) -> Outfit:
     shown = f".prompt '{prompt.fixed}' '{prompt.continuation}'"
-    return Outfit(first=("-init", "/dev/null", "-interactive", "-cmd", shown))
+    # Newer ones show a box around each result (seen with 3.53).
+    rows = (*("-cmd", ".mode list"), *("-cmd", ".headers off"))
+    return Outfit(first=("-init", "/dev/null", "-interactive", *rows, "-cmd", shown))
 
 
 BASH = Preset(("bash", "-i"), quit="exit", outfit=_bash, has_status=True, exact="marks")
