@@ -80,6 +80,15 @@ def test_echo_that_ends_at_the_edge_of_the_screen_is_cut(
     assert shell.run(f"echo {word}").output == word + "\n"
 
 
+@pytest.mark.parametrize("length", [31, 32, 33, 71, 72, 73])
+def test_echo_of_wide_characters_that_ends_at_the_edge_is_cut(
+    shell: Pane, length: int
+) -> None:
+    """One of them does not fit into what is left of the first row."""
+    word = "\u65e5" * length
+    assert shell.run(f"echo {word}").output == word + "\n"
+
+
 def test_output_equal_to_the_command_is_kept(shell: Pane) -> None:
     assert shell.run("cat <<'E'\ncat <<'E'\nE").output == "cat <<'E'\n"
 

@@ -259,6 +259,7 @@ def test_prompt_over_two_rows_is_waited_for(shell: Pane) -> None:
         ("echo one \\\n  two", "one two\n"),
         ("f() {\n  echo in f\n}\nf", "in f\n"),
         ("printf one\nprintf two\nprintf three", "onetwothree"),
+        ("printf one\necho two\nprintf three\necho four", "onetwo\nthreefour\n"),
     ],
 )
 def test_several_lines_give_the_output_of_all(
