@@ -28,6 +28,8 @@ def test_never(tmux_pane):
 
 @pytest.fixture
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inner:
+    # Whatever the outer run is tried with.
+    monkeypatch.setenv("TMUXLIFE_SPARE", "on")
     inner = Inner(pytester, monkeypatch)
     inner.add_to_conftest(spares.CONFTEST)
     return inner
@@ -356,7 +358,8 @@ def test_a_run_that_is_killed_leaves_none(
     tmp_path: Path, moment: str, helpers_too: bool
 ) -> None:
     (tmp_path / "spare_fixtures.py").write_text(spares.CONFTEST)
-    with PytestProcess(tmp_path, KILLED.format(waits=moment == "waits")) as run:
+    source = KILLED.format(waits=moment == "waits")
+    with PytestProcess(tmp_path, source, environment={"TMUXLIFE_SPARE": "on"}) as run:
         run.wait_ready()
         # The test's server with its shell, the reaper and two supervisors.
         assert run.note_processes() >= 5
