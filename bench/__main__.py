@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from bench import bulk, check, cost, machine, start, talk, wait, whole
+from bench import bulk, check, cost, late, machine, start, talk, wait, whole
 from bench.table import Section, render
 
 _CROWDS = (0, 500, 3000)
@@ -41,6 +41,8 @@ def _sections(n: int, quick: bool) -> dict[str, Callable[[], Section]]:
         "check": lambda: check.measure(n // 2 + 1, crowds),
         "whole": lambda: whole.measure(200 if quick else 500, (0, crowds[-1])),
         "held": lambda: whole.measure_memory(1000 if quick else 10_000),
+        "late": lambda: late.measure(n),
+        "late, CPU": lambda: late.measure_share(5.0),
         "memory": cost.measure_memory,
         "cpu": lambda: cost.measure_cpu(1.0 if quick else 5.0),
     }

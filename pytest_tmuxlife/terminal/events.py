@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections.abc import Iterator
 
 from pytest_tmuxlife.clock import Deadline
@@ -24,6 +25,10 @@ _AFTER_END = 0.002
 _POLL = 0.02
 # A program that prints without end must not be slowed down by our looks.
 _EARLY_LOOKS_APART = 0.002
+# Of one core, for the looks of one wait; what it does not need it saves, up to so
+# many seconds. No look is held back for longer than a poll lasts.
+_SHARE = 0.04
+_SAVED = 0.02
 # What changes a screen without output: resize, clear-history, respawn-pane.
 _BLIND_LOOK = 1.0
 
@@ -56,6 +61,9 @@ class PaneEvents:
         self._seen = b""
         self._blind_look = Deadline(_BLIND_LOOK)
         self._next_early_look = Deadline(0.0)
+        self._balance = _SAVED
+        self._balanced_at = time.monotonic()
+        self._used = time.thread_time()
 
     def __enter__(self) -> PaneEvents:
         return self
@@ -94,21 +102,39 @@ class PaneEvents:
             return
         while not deadline.expired:
             if self._has_news():
+                self._hold_back(deadline)
                 return
             pause = min(next(self._pauses, _POLL), deadline.remaining)
             ready = _ready(self._poller, pause)
             if self._fd in ready:
                 drain(self._fd)
                 self._pauses = iter(_AFTER_EVENT)
+                if self._has_news():
+                    # One look is enough: what the server has read it shows.
+                    self._hold_back(deadline)
+                    return
                 if self._next_early_look.expired:
                     # The server has most often read it before it hears us ask.
                     self._next_early_look = Deadline(_EARLY_LOOKS_APART)
+                    self._hold_back(deadline)
                     return
             elif ready:
                 return
             if self._blind_look.expired:
                 self._blind_look = Deadline(_BLIND_LOOK)
                 return
+
+    def _hold_back(self, deadline: Deadline) -> None:
+        """Pause before a look if this wait has had more than its share of a core."""
+        now, used = time.monotonic(), time.thread_time()
+        earned = (now - self._balanced_at) * _SHARE - (used - self._used)
+        self._balance = max(-_SAVED, min(_SAVED, self._balance + earned))
+        self._balanced_at, self._used = now, used
+        if self._balance < 0:
+            pause = min(-self._balance / _SHARE, _POLL, deadline.remaining)
+            select.select([], [], [], pause)
+            # The look shows that too.
+            self._seen = self._bytes_read()
 
     def _bytes_read(self) -> bytes:
         if self._io_fd < 0:
