@@ -18,7 +18,7 @@ from pytest_tmuxlife.containment import procfs
 # Times and pids, a name with a nonce in it, and who asks. A window is named after its
 # program a moment after that has started.
 _OF_EACH = re.compile(
-    r"(start_time|(pane_)?pid|pane_tty|\w+_(created|activity)|pane_start_command"
+    r"(start_time|(pane_)?pid|pane_tty|\w+_(created|activity)|pane_start_command(_list)?"
     r"|window_name|client_\w+)$"
 )
 _STATUS = ("SigBlk", "SigIgn", "SigCgt", "Umask", "NoNewPrivs", "Seccomp", "Groups")
