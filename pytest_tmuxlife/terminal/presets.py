@@ -160,7 +160,7 @@ function _tmuxlife_mark
     end
     builtin echo ! $_tmuxlife_n > {channel}
 end
-bind \\e\\[133\\;{prompt.nonce}\\~ _tmuxlife_mark
+bind \\x16!{prompt.nonce} _tmuxlife_mark
 function _tmuxlife_enter
     commandline --is-valid
     switch $status
@@ -179,7 +179,8 @@ bind \\r _tmuxlife_enter
 bind \\cc _tmuxlife_cancel
 {"".join(quoted)}"""
     return Outfit(
-        first=("--no-config", "--private"),
+        # Since 4 it would print marks of its own into the output.
+        first=("--no-config", "--private", "--features", "no-mark-prompt"),
         last=("-C", f"source {_quoted_for_fish(stem + '.rc')}"),
         files={".rc": rc},
     )
@@ -324,6 +325,8 @@ FISH = Preset(
     has_status=True,
     shows_rest=False,
     no_newline="\N{RETURN SYMBOL}",
+    # Since 4 it takes an escape sequence apart itself, and drops an unknown one.
+    key="\x16!{}",
     echoes_controls=False,
     exact="marks",
 )

@@ -157,6 +157,7 @@ class Preset(Program):
         has_status: And with it the status of the command before.
         shows_rest: See `HousePrompt`.
         no_newline: The same.
+        key: The same.
         echoes_controls: See `Launch`.
         exact: The same.
     """
@@ -168,13 +169,16 @@ class Preset(Program):
     has_status: bool = False
     shows_rest: bool = True
     no_newline: str = ""
+    key: str = "\x1b[133;{}~"
     echoes_controls: bool = True
     exact: str = ""
 
     def prepare(self, directory: str, path: str | None) -> Launch:
         """See `Program.prepare`; makes start-up files and a FIFO besides."""
         argv = resolve(self.argv, path)
-        prompt = HousePrompt(secrets.token_hex(2), self.shows_rest, self.no_newline)
+        prompt = HousePrompt(
+            secrets.token_hex(2), self.shows_rest, self.no_newline, self.key
+        )
         stem = f"{directory}/{prompt.nonce}"
         outfit = self.outfit(prompt, stem)
         files = [*_written(stem, outfit.files)]

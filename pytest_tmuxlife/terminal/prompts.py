@@ -20,11 +20,13 @@ class HousePrompt:
         no_newline: What it puts behind output that ends without a newline,
             and blanks to the edge, before it shows the prompt in a row of its
             own; "" if it shows the prompt right behind it.
+        key: How `mark_key` is spelt, the nonce in braces.
     """
 
     nonce: str
     shows_rest: bool = True
     no_newline: str = ""
+    key: str = "\x1b[133;{}~"
 
     def token(self, number: int) -> str:
         """The prompt number *number*, with its final blank."""
@@ -44,7 +46,7 @@ class HousePrompt:
     @property
     def mark_key(self) -> str:
         """Pressed at a prompt: the next command gets the two marks."""
-        return f"\x1b[133;{self.nonce}~"
+        return self.key.format(self.nonce)
 
     @property
     def fixed(self) -> str:
