@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from inner import WITHOUT_BESIDE
 from on_tmux import ASKED
-from panes import be_patient
+from panes import Gate, be_patient
 
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.containment.supervisor import Supervisor
@@ -38,6 +39,14 @@ def pytest_report_header(config: pytest.Config) -> str:
     """Which tmux the tests run on."""
     as_asked = ", as asked for" if ASKED in os.environ else ""
     return f"tests run on: {_tmux_said(config)}{as_asked}"
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """``cat gate`` in the test's directory waits for it."""
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,13 +55,6 @@ IN_PYTHON = [
     f"open('gate').read(); print('{'x' * 200} MARK')",
     "if open('gate').read() == '': print('MARK')\n",
 ]
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
-    yield gate
-    gate.open()
 
 
 def is_secret(pane: Pane) -> bool | None:

@@ -36,13 +36,6 @@ def pane(tmux_server: Server) -> Pane:
     return tmux_server.new_pane("bash")
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
-    yield gate
-    gate.open()
-
-
 def is_piped(server: Server, pane: Pane) -> bool:
     look = ("display-message", "-p", "-t", pane.id, "#{pane_pipe}")
     return server.cmd(*look).stdout == ["1"]

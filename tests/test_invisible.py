@@ -60,13 +60,6 @@ def bare(tmux_server: Server, tmp_path: Path) -> Iterator[Callable[..., list[str
     look("kill-server")
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path / "gate")
-    yield gate
-    gate.open()
-
-
 def documented_options() -> dict[str, str]:
     """Options that always differ from tmux's defaults, with the option they follow."""
     rows = re.findall(

@@ -97,6 +97,11 @@ class EchoFilter:
             position += taken
         return kept
 
+    @property
+    def is_complete(self) -> bool:
+        """After `output`: each line of the send was seen, or is not echoed."""
+        return not self._awaited
+
     def _first_rows(self, row: str) -> list[str]:
         """The row of the send from its column on, what is glued to it apart."""
         typed = self.sent.lines[-1] if self.sent.lines else ""
@@ -118,6 +123,8 @@ class EchoFilter:
                 self._forget(rest, rows, position, taken)
                 return taken, None
             return 1, rest
+        if not self._awaited and position:
+            return 1, row
         echoes = self._awaited.made_of(row, rows, position)
         echo = min(echoes, key=lambda found: found.index, default=None)
         if echo is None:
@@ -187,6 +194,9 @@ class Lines:
     def __init__(self, lines: Iterable[str]) -> None:
         # Those with the same beginning stand side by side.
         self._sorted = sorted((line, index) for index, line in enumerate(lines) if line)
+
+    def __len__(self) -> int:
+        return len(self._sorted)
 
     def remove(self, line: str) -> None:
         """Take out the first such line, if there is one."""

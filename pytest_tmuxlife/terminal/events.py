@@ -2,7 +2,7 @@
 
 inotify sees the writes to a terminal, but not the kernel's echo, nor those
 through another mount of the terminals. So the wait also asks, at most every
-20 ms, whether the tmux server has read anything since: it reads terminals with
+15 ms, whether the tmux server has read anything since: it reads terminals with
 read(2) and clients with recvmsg(2), and only the first counts as rchar.
 
 Source: inotify(7); proc_pid_io(5).
@@ -22,7 +22,7 @@ from pytest_tmuxlife.terminal.inotify import TerminalWatch, drain
 # tmux reads the terminal after the write that woke us: 0.1 ms, or many.
 _AFTER_EVENT = (0.0001, 0.0002, 0.0002, 0.0005, 0.001, 0.002, 0.005)
 _AFTER_END = 0.002
-_POLL = 0.02
+_POLL = 0.015
 # A program that prints without end must not be slowed down by our looks.
 _EARLY_LOOKS_APART = 0.002
 # Of one core, for the looks of one wait; what it does not need it saves, up to so

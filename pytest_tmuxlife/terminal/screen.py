@@ -172,6 +172,11 @@ class Camera:
         """The history and the visible rows, wrapped lines joined."""
         return self._look(["capture-pane", "-p", "-J", "-t", self._pane, "-S", "-"])
 
+    def last(self, rows: int) -> Grid:
+        """The visible rows and so many above, wrapped lines joined."""
+        capture = ["capture-pane", "-p", "-J", "-t", self._pane]
+        return self._look([*capture, "-S", str(-rows)])
+
     def since(self, row: int) -> Grid:
         """From row *row*, counted from the oldest line, wrapped lines joined.
 

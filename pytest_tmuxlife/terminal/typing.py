@@ -241,9 +241,13 @@ class Typist:
 
     def fresh_lines(self, prompt: re.Pattern[str] | None) -> list[str]:
         """What the pane shows since the last send, without the echo of it."""
+        return self.fresh(prompt)[0]
+
+    def fresh(self, prompt: re.Pattern[str] | None) -> tuple[list[str], bool]:
+        """The same, and whether no more of the echo is to come."""
         sent = self.sent
         if sent is None:
-            return self._camera.since(0).lines
+            return self._camera.since(0).lines, True
         grid = self._camera.since(sent.row)
         lines = grid.lines
         # A full-screen program draws anywhere, and has no history.
@@ -254,6 +258,20 @@ class Typist:
             # is no guide.
             sent = Sent(sent.lines, 0, 0, grid.history, sent.is_echoed)
             lines = self._camera.joined_screen().lines
+        echo = EchoFilter(sent, self._ever_sent.keys(), prompt, grid.columns)
+        return echo.output(lines), echo.is_complete
+
+    def last_lines(self, prompt: re.Pattern[str] | None, rows: int) -> list[str]:
+        """Like `fresh_lines`, of a pane that has long drawn the echo.
+
+        Args:
+            prompt: Any of the program's prompts.
+            rows: So many above the visible ones are looked at.
+        """
+        grid = self._camera.last(rows)
+        # The first may be the end of a wrapped line.
+        lines = grid.lines[1:]
+        sent = Sent((), 0, 0, grid.history, is_echoed=False)
         known = self._ever_sent.keys()
         return EchoFilter(sent, known, prompt, grid.columns).output(lines)
 

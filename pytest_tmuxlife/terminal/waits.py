@@ -21,6 +21,7 @@ from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import behind_prompt
 from pytest_tmuxlife.terminal.events import PaneEvents
 from pytest_tmuxlife.terminal.exits import ENDING, died
+from pytest_tmuxlife.terminal.fresh import FreshText
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.inotify import Writes
 from pytest_tmuxlife.terminal.screen import Grid
@@ -58,8 +59,7 @@ class Waits:
     ) -> re.Match[str]:
         """See `Pane.wait_for_text`."""
         search, shown = compiled(pattern)
-        view = self._view(scope)
-        found = self.until(lambda: search.search(view()), timeout, f"text {shown!r}")
+        found = self._shown(search.search, timeout, f"text {shown!r}", scope)
         self._pane.typist.settle(at_prompt=False)
         return found
 
@@ -68,10 +68,11 @@ class Waits:
     ) -> int:
         """See `Pane.wait_for_any`."""
         choice = Choice(patterns)
-        view = self._view(scope)
         what = f"any of {choice}"
         try:
-            found = self.until(lambda: choice.first_in(view()), timeout, what)
+            found = self._shown(
+                choice.first_in, timeout, what, scope, is_first_asked=True
+            )
         except (PaneDied, ServerNotRunning) as error:
             is_silent = isinstance(error, ServerNotRunning) and error.timeout > 0
             if choice.at_end is None or is_silent:
@@ -140,7 +141,7 @@ class Waits:
         look: Callable[[], _Found | None],
         timeout: float | None,
         what: str,
-        wake: Callable[[], Deadline] | None = None,
+        wake: Callable[[], Deadline | None] | None = None,
     ) -> _Found:
         """See `Pane.wait_until`; looks at the deadline that *wake* gives too."""
         pane = self._pane
@@ -158,7 +159,7 @@ class Waits:
         look: Callable[[], _Found | None],
         deadline: Deadline,
         what: str,
-        wake: Callable[[], Deadline] | None,
+        wake: Callable[[], Deadline | None] | None,
     ) -> _Found:
         pane = self._pane
         channel = pane.channel.fd if pane.channel is not None else -1
@@ -182,8 +183,9 @@ class Waits:
                 if deadline.expired:
                     raise timed_out(pane, what, deadline)
                 next_look = deadline
-                if wake is not None and wake().at < deadline.at:
-                    next_look = wake()
+                other = wake() if wake is not None else None
+                if other is not None and other.at < deadline.at:
+                    next_look = other
                 events.wait(next_look)
 
     def _end_is_seen(self) -> bool:
@@ -193,23 +195,47 @@ class Waits:
         except (PaneDied, ServerNotRunning):
             return True
 
-    def _view(self, scope: Scope) -> Callable[[], str]:
-        views = {
-            "screen": self._fresh_text,
-            "line": self._cursor_line,
-            "history": self._pane.history,
-        }
-        if scope not in views:
+    def _shown(
+        self,
+        search: Callable[[str], _Found | None],
+        timeout: float | None,
+        what: str,
+        scope: Scope,
+        *,
+        is_first_asked: bool = False,
+    ) -> _Found:
+        """Wait until *search* finds something in what the pane shows."""
+        views = {"line": self._cursor_line, "history": self._pane.history}
+        if scope in views:
+            view = views[scope]
+            return self.until(lambda: search(view()), timeout, what)
+        if scope != "screen":
             raise TmuxLifeError(
-                f"scope {scope!r} is none of {', '.join(views)}", scope=scope
+                f"scope {scope!r} is none of screen, {', '.join(views)}", scope=scope
             )
-        return views[scope]
+        fresh = FreshText(self._pane)
 
-    def _fresh_text(self) -> str:
-        pane = self._pane
-        # What another thread is just typing could be echoed before it is known.
-        with pane.lock:
-            return "\n".join(pane.typist.fresh_lines(pane.launch.pattern))
+        def look() -> _Found | None:
+            return fresh.find(search, is_first_asked=is_first_asked)
+
+        try:
+            return self.until(look, timeout, what, wake=lambda: fresh.next_look)
+        except (PaneDied, WaitTimeout):
+            found = self._found_at_last(fresh, search)
+            if found is None:
+                raise
+            return found
+
+    def _found_at_last(
+        self, fresh: FreshText, search: Callable[[str], _Found | None]
+    ) -> _Found | None:
+        """What a look at all of it finds, if the last one was not."""
+        if not fresh.is_owed:
+            return None
+        try:
+            return fresh.find_in_all(search)
+        except (PaneDied, ServerNotRunning):
+            return None
 
     def visible_text(self) -> str:
         """What the screen shows, without the echo of the last send."""

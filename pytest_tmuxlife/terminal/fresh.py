@@ -1,0 +1,86 @@
+"""What came since the last send, looked at so that a wait is neither late nor dear.
+
+A look at all of it takes the longer the more there is: 50,000 rows take tmux and us
+some 50 ms. So behind thousands of rows a look is at the last ones, and one at all of
+them comes as often as its price allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.terminal.echo import Sent
+from pytest_tmuxlife.terminal.handle import PaneHandle
+
+_Found = TypeVar("_Found")
+# Rows: so many take a millisecond or two, and the last of more than that.
+_MANY = 2000
+_LAST = 500
+SHARE = 0.1
+
+
+class FreshText:
+    """The text that one wait looks at, again and again.
+
+    Args:
+        pane: Which is waited for.
+        share: Of the time, for looks at all of it.
+
+    Attributes:
+        is_owed: The last look was not at all of it.
+    """
+
+    def __init__(self, pane: PaneHandle, share: float = SHARE) -> None:
+        self._pane = pane
+        self._share = share
+        self._is_long = False
+        self._sent: Sent | None = None
+        self._next = Deadline(0.0)
+        self.is_owed = False
+
+    def find(
+        self, search: Callable[[str], _Found | None], *, is_first_asked: bool = False
+    ) -> _Found | None:
+        """What *search* finds in it; None too if all of it is not looked at now.
+
+        Args:
+            search: Is given the text.
+            is_first_asked: Of several places the first counts, not any of them.
+        """
+        with self._pane.lock:
+            # What another thread is just typing could be echoed before it is known.
+            is_long = self._is_long and self._sent is self._pane.typist.sent
+        if is_long:
+            found = search(self._end())
+            if found is not None and not is_first_asked:
+                return found
+            if found is None and not self._next.expired:
+                self.is_owed = True
+                return None
+        return self.find_in_all(search)
+
+    def find_in_all(self, search: Callable[[str], _Found | None]) -> _Found | None:
+        """What *search* finds in all of it."""
+        typist, prompt = self._pane.typist, self._pane.launch.pattern
+        taken = Deadline(0.0)
+        with self._pane.lock:
+            self._sent = typist.sent
+            lines, is_settled = typist.fresh(prompt)
+        found = search("\n".join(lines))
+        # While an echo is awaited only a look at all of it tells where that is.
+        self._is_long = is_settled and len(lines) > _MANY
+        self._next = Deadline(taken.elapsed / self._share)
+        self.is_owed = False
+        return found
+
+    def _end(self) -> str:
+        with self._pane.lock:
+            lines = self._pane.typist.last_lines(self._pane.launch.pattern, _LAST)
+        return "\n".join(lines)
+
+    @property
+    def next_look(self) -> Deadline | None:
+        """When all of it is to be looked at, if the last look was not at all of it."""
+        return self._next if self.is_owed else None
