@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from panes import Gate
 
-from pytest_tmuxlife import Pane, Server, ServerNotRunning
+from pytest_tmuxlife import Pane, PaneDied, Server, ServerNotRunning
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.terminal.door import Answer
 from pytest_tmuxlife.terminal.native import (
@@ -375,6 +375,22 @@ def test_server_that_dies_in_the_middle_of_an_answer_is_said_to_be_gone(
     gate.open()
     assert len(said) == 1
     assert f"no tmux server on {tmux_server.socket_path}" in str(said[0])
+
+
+def test_look_that_a_server_ends_with_nothing_says_that_the_pane_is_gone(
+    tmux_server: Server, tmux_pane: Pane
+) -> None:
+    """So a server answers that is told to end meanwhile: status 0, and no output."""
+    path = tmux_server.socket_path
+    os.rename(path, f"{path}.real")
+    try:
+        with (
+            listening(path, says(EXIT)),
+            pytest.raises(PaneDied, match="its tmux server has ended"),
+        ):
+            tmux_pane.screen()
+    finally:
+        os.rename(f"{path}.real", path)
 
 
 def ask_server(server: Server) -> str:

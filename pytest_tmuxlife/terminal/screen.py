@@ -207,6 +207,15 @@ class Camera:
             ["display-message", "-p", "-t", self._pane, _FORMAT, ";", *capture]
         )
         self.check(answer)
+        if not answer.stdout:
+            # A server that ends meanwhile lets its client go with status 0.
+            raise PaneDied(
+                f"pane {self._pane} ({self._program}) is gone: its tmux server has "
+                "ended",
+                pane=self._pane,
+                program=self._program,
+                screen="",
+            )
         return parse(answer.stdout.decode("utf-8", "backslashreplace"))
 
     def check(self, answer: Answer) -> None:
