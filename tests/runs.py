@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,6 +88,16 @@ def eventually(look: Callable[[], _Found], limit: float) -> _Found:
         if found or deadline.expired:
             return found
         select.select([], [], [], min(0.02, deadline.remaining))
+
+
+def _owners(root: Path) -> list[Path]:
+    """The records of who owns the directories of runs; any may go meanwhile."""
+    found: list[Path] = []
+    for user in root.iterdir():
+        # A glob would stumble over it.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found += [run / "owner" for run in user.iterdir()]
+    return [record for record in found if record.exists()]
 
 
 class PytestProcess:
@@ -266,7 +276,7 @@ class PytestProcess:
         The processes of a run that is split, and its workers, are such.
         """
         found = None
-        for record in self.root.glob("*/*/owner"):
+        for record in _owners(self.root):
             self._runs.add(record.parent.name)
             if Identity.parse(read_record(str(record)).get("owner", "")) == owner:
                 found = record.parent
