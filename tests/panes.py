@@ -10,7 +10,7 @@ import pytest
 
 from pytest_tmuxlife import Pane
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal import exact, prompt_run, run, runner, tty
+from pytest_tmuxlife.terminal import exact, prompt_run, reported_run, run, tty
 
 
 def wait_for_program(pane: Pane, name: str) -> None:
@@ -66,7 +66,7 @@ class Gate:
 
 def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give prompts that are on their way more than a second, for a busy machine."""
-    for module in (run, runner, prompt_run, exact):
+    for module in (run, reported_run, prompt_run, exact):
         for limit in {"ON_ITS_WAY", "PROMPT_LIMIT"} & vars(module).keys():
             monkeypatch.setattr(module, limit, 30.0)
 

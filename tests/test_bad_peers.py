@@ -4,65 +4,33 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from panes import Gate
+from peers import (
+    ANSWER,
+    LONG,
+    OPENED,
+    SHORT,
+    WRITTEN,
+    Peer,
+    ask,
+    listening,
+    message,
+    says,
+)
 
-from pytest_tmuxlife import Pane, PaneDied, Server, ServerNotRunning
-from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.terminal.door import Answer
 from pytest_tmuxlife.terminal.native import (
     NativeDoor,
     ServerGone,
     UnexpectedAnswer,
 )
-
-HEADER = struct.Struct("=IHHII")
-# Of calls that end before it, however busy the machine is.
-LONG = 60.0
-# Of calls that end with it.
-SHORT = 0.2
-# More than a call whose limit is SHORT takes, however busy the machine is.
-SURELY = 30.0
-
-Peer = Callable[[socket.socket], None]
-
-
-@contextmanager
-def listening(path: str, behave: Peer, *, reads: bool = True) -> Iterator[None]:
-    """Something that is no tmux: each connection is read from once, and given to it."""
-    ended = threading.Event()
-
-    def serve() -> None:
-        while True:
-            connection, _ = listener.accept()
-            with connection, suppress(OSError):
-                if ended.is_set():
-                    return
-                if reads:
-                    connection.recv(65536)
-                behave(connection)
-
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            with socket.socket(socket.AF_UNIX) as last:
-                last.connect(path)
-            thread.join(LONG)
-            assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -83,30 +51,6 @@ def peer(path: str) -> Iterator[Callable[..., NativeDoor]]:
             return NativeDoor(path)
 
         yield start
-
-
-def ask(door: NativeDoor, timeout: float = LONG, stdin: bytes = b"") -> Answer:
-    """An answer, and never later than its limit says."""
-    started = Deadline(timeout + SURELY)
-    try:
-        return door.call(["list-sessions"], stdin=stdin, timeout=timeout)
-    finally:
-        assert not started.expired
-
-
-def message(kind: int, body: bytes = b"", *, version: int = 8, size: int = 0) -> bytes:
-    return HEADER.pack(kind, size or HEADER.size + len(body), 0, version, 0) + body
-
-
-def says(*messages: bytes) -> Peer:
-    return lambda connection: connection.sendall(b"".join(messages))
-
-
-# What tmux says: a stream for its output, some of that, and the end.
-OPENED = message(303, struct.pack("=iii", 3, 1, 0))
-WRITTEN = message(304, struct.pack("=i", 3) + b"0: one session\n")
-EXIT = message(203, struct.pack("=i", 0))
-ANSWER = OPENED + WRITTEN + EXIT
 
 
 def test_peer_that_speaks_as_tmux_does_is_understood(
@@ -331,101 +275,3 @@ def test_socket_of_another_type_is_a_server_that_is_gone(path: str) -> None:
         receiver.bind(path)
         with pytest.raises(ServerGone):
             ask(NativeDoor(path))
-
-
-# -- a server in trouble -----------------------------------------------------------
-
-
-def test_stopped_server_ends_each_call_in_a_timeout(
-    tmux_server: Server, tmux_pane: Pane
-) -> None:
-    """More calls than its queue of connections takes."""
-    door = NativeDoor(tmux_server.socket_path)
-    before = os.listdir("/proc/self/fd")
-    os.kill(tmux_server.pid, signal.SIGSTOP)
-    try:
-        for _ in range(150):
-            assert ask(door, 0.002).timed_out
-        with pytest.raises(ServerNotRunning, match=r"did not answer 'list-sessions'"):
-            tmux_server.cmd("list-sessions", timeout=SHORT)
-    finally:
-        os.kill(tmux_server.pid, signal.SIGCONT)
-    assert len(os.listdir("/proc/self/fd")) == len(before)
-    assert ask(door).status == 0
-    assert tmux_server.cmd("list-sessions").ok
-
-
-def test_server_that_dies_in_the_middle_of_an_answer_is_said_to_be_gone(
-    tmux_server: Server, tmux_pane: Pane, tmp_path: Path
-) -> None:
-    gate = Gate(tmp_path / "gate")
-    said: list[ServerNotRunning] = []
-
-    def ask_for_what_never_ends() -> None:
-        try:
-            tmux_server.cmd("run-shell", f"cat {tmp_path}/gate", timeout=LONG)
-        except ServerNotRunning as error:
-            said.append(error)
-
-    thread = threading.Thread(target=ask_for_what_never_ends)
-    thread.start()
-    gate.wait_for_reader()
-    os.kill(tmux_server.pid, signal.SIGKILL)
-    thread.join(LONG)
-    gate.open()
-    assert len(said) == 1
-    assert f"no tmux server on {tmux_server.socket_path}" in str(said[0])
-
-
-def test_look_that_a_server_ends_with_nothing_says_that_the_pane_is_gone(
-    tmux_server: Server, tmux_pane: Pane
-) -> None:
-    """So a server answers that is told to end meanwhile: status 0, and no output."""
-    path = tmux_server.socket_path
-    os.rename(path, f"{path}.real")
-    try:
-        with (
-            listening(path, says(EXIT)),
-            pytest.raises(PaneDied, match="its tmux server has ended"),
-        ):
-            tmux_pane.screen()
-    finally:
-        os.rename(f"{path}.real", path)
-
-
-def ask_server(server: Server) -> str:
-    """What is said of a call that cannot be carried out."""
-    try:
-        reply = server.cmd("list-sessions", timeout=2.0)
-    except ServerNotRunning as error:
-        return str(error)
-    assert not reply.ok
-    return reply.stderr[0]
-
-
-@pytest.mark.parametrize(
-    "behave",
-    [
-        says(message(12, version=7)),
-        says(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-        says(OPENED + WRITTEN[:-3]),
-        lambda connection: None,
-        lambda connection: connection.recv(65536),
-    ],
-    ids=["another version", "HTTP", "half an answer", "hangs up", "silent"],
-)
-def test_impostor_on_the_server_s_socket_is_an_error_within_the_limit(
-    tmux_server: Server, tmux_pane: Pane, behave: Peer
-) -> None:
-    """Through whichever door; tmux itself is asked where the native one gives up."""
-    path = tmux_server.socket_path
-    os.rename(path, f"{path}.real")
-    started = Deadline(2 * SURELY)
-    try:
-        with listening(path, behave):
-            complaint = ask_server(tmux_server)
-        assert complaint
-        assert not started.expired
-    finally:
-        os.rename(f"{path}.real", path)
-    assert tmux_server.cmd("list-sessions").ok

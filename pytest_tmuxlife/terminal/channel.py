@@ -6,13 +6,10 @@ import os
 import select
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import own
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.pipe import PanePipe
 
 _Found = TypeVar("_Found")
 
@@ -29,6 +26,21 @@ class PromptRecord:
 
     status: int | None
     number: int
+
+
+class Drained(Protocol):
+    """What has to be drained while a wait lasts.
+
+    Attributes:
+        fd: Readable once there is something to drain.
+        has_ended: No more will come.
+    """
+
+    fd: int
+    has_ended: bool
+
+    def drain(self) -> None:
+        """Take in all that is there."""
 
 
 class PromptChannel:
@@ -102,7 +114,7 @@ class PromptChannel:
         number: int,
         pidfd: int,
         deadline: Deadline,
-        beside: PanePipe | None = None,
+        beside: Drained | None = None,
     ) -> PromptRecord | None:
         """Wait for prompt *number*, or a later one; drain *beside* meanwhile.
 
@@ -119,7 +131,7 @@ class PromptChannel:
         return self._wait_until(found, pidfd, deadline, beside)
 
     def wait_for_promise(
-        self, number: int, pidfd: int, deadline: Deadline, beside: PanePipe
+        self, number: int, pidfd: int, deadline: Deadline, beside: Drained
     ) -> bool:
         """Wait until the shell says that it will mark what comes of that prompt."""
 
@@ -134,7 +146,7 @@ class PromptChannel:
         look: Callable[[], _Found | None],
         pidfd: int,
         deadline: Deadline,
-        beside: PanePipe | None,
+        beside: Drained | None,
     ) -> _Found | None:
         poller = select.poll()
         poller.register(self.fd, select.POLLIN)

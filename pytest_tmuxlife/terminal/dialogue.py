@@ -35,13 +35,13 @@ class Dialogue(PaneHandle):
         """
         with self.lock:
             self._check_alive()
-            sending.send(self, text, enter=False)
+            sending.send(self, self.waits, text, enter=False)
 
     def send_line(self, text: str) -> None:
         """Type *text* and Enter. Errors as for `send_text`."""
         with self.lock:
             self._check_alive()
-            sending.send(self, text, enter=True)
+            sending.send(self, self.waits, text, enter=True)
 
     def paste(self, text: str) -> None:
         """Paste *text* as one piece, through a tmux buffer that is deleted again.
@@ -53,7 +53,7 @@ class Dialogue(PaneHandle):
         """
         with self.lock:
             self._check_alive()
-            sending.paste(self, text)
+            sending.paste(self, self.waits, text)
 
     def interrupt(self) -> None:
         """Press ``C-c``: what is in the foreground gets SIGINT, or the key."""
@@ -71,7 +71,7 @@ class Dialogue(PaneHandle):
             keys.check_key(name)
         with self.lock:
             self._check_alive()
-            sending.press(self, names)
+            sending.press(self, self.waits, names)
 
     def _check_alive(self) -> None:
         if self.has_ended:

@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import CommandTimeout, PaneNotReady, TmuxLifeError
 from pytest_tmuxlife.terminal import tty
 from pytest_tmuxlife.terminal.channel import PromptRecord
 from pytest_tmuxlife.terminal.command import CommandResult
+from pytest_tmuxlife.terminal.dialogue import Dialogue
 from pytest_tmuxlife.terminal.echo import Sent, squash
 from pytest_tmuxlife.terminal.exits import ENDING, died
 from pytest_tmuxlife.terminal.pipe import PanePipe, press_command
+from pytest_tmuxlife.terminal.reported_run import ReportedRun
 from pytest_tmuxlife.terminal.run import PROMPT_LIMIT
-from pytest_tmuxlife.terminal.runner import ReportedRun
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.dialogue import Dialogue
 
 # What a line editor wraps a line with, and a mark.
 _MOVES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|M|\][^\x07]*\x07)|\x08")

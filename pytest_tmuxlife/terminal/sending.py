@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment import procfs
@@ -13,9 +12,7 @@ from pytest_tmuxlife.terminal.echo import Sent
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.keys import encoded
 from pytest_tmuxlife.terminal.tty import TerminalModes
-
-if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.dialogue import Dialogue
+from pytest_tmuxlife.terminal.waits import Waits
 
 # From the end of a line until the program reads the next one: a millisecond,
 # unless the machine is busy. One that carries the line out for longer than that
@@ -25,7 +22,7 @@ _NEXT_LINE = 1.0
 _EDITOR_READS = 1.0
 
 
-def send(pane: Dialogue, text: str, *, enter: bool) -> None:
+def send(pane: PaneHandle, waits: Waits, text: str, *, enter: bool) -> None:
     """See `Pane.send_text` and `Pane.send_line`."""
 
     def put(piece: str, modes: TerminalModes | None, noting: bool, last: bool) -> Sent:
@@ -33,10 +30,10 @@ def send(pane: Dialogue, text: str, *, enter: bool) -> None:
         ends = enter and last
         return pane.typist.type(piece, modes, quote=quote, enter=ends, noting=noting)
 
-    _send_in_pieces(pane, text, text.count("\n") + enter, put)
+    _send_in_pieces(pane, waits, text, text.count("\n") + enter, put)
 
 
-def paste(pane: Dialogue, text: str) -> None:
+def paste(pane: PaneHandle, waits: Waits, text: str) -> None:
     """See `Pane.paste`."""
 
     def put(piece: str, modes: TerminalModes | None, noting: bool, last: bool) -> Sent:
@@ -48,11 +45,12 @@ def paste(pane: Dialogue, text: str) -> None:
         )
 
     if text:
-        _send_in_pieces(pane, text, text.count("\n"), put)
+        _send_in_pieces(pane, waits, text, text.count("\n"), put)
 
 
 def _send_in_pieces(
-    pane: Dialogue,
+    pane: PaneHandle,
+    waits: Waits,
     text: str,
     ends: int,
     put: Callable[[str, TerminalModes | None, bool, bool], Sent],
@@ -63,7 +61,7 @@ def _send_in_pieces(
     is refused too.
     """
     modes = _checked(pane, text)
-    noting = bool(ends) and _note_ends(pane, ends)
+    noting = bool(ends) and _note_ends(pane, waits, ends)
     *before, piece = keys.pieces(text, is_edited=_is_edited(pane, modes))
     start: Sent | None = None
     while before:
@@ -85,11 +83,11 @@ def type_command(pane: PaneHandle, line: str, *, noting: bool) -> Sent:
     )
 
 
-def press(pane: Dialogue, names: Sequence[str]) -> None:
+def press(pane: PaneHandle, waits: Waits, names: Sequence[str]) -> None:
     """See `Pane.send_key`."""
     ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
     typed = not keys.ENTER_KEYS.isdisjoint(names)
-    noting = ends_line and pane.waits.note_prompt_owed(typed=typed)
+    noting = ends_line and waits.note_prompt_owed(typed=typed)
     if not keys.SIGNAL_KEYS.isdisjoint(names):
         _wait_for_editor(pane)
     pane.typist.press(names, noting=noting)
@@ -115,8 +113,8 @@ def _quotes(pane: PaneHandle, modes: TerminalModes | None) -> bool:
     return _is_edited(pane, modes)
 
 
-def _note_ends(pane: Dialogue, ends: int) -> bool:
-    noting = pane.waits.note_prompt_owed()
+def _note_ends(pane: PaneHandle, waits: Waits, ends: int) -> bool:
+    noting = waits.note_prompt_owed()
     if ends > 1:
         # Each may have a prompt of its own.
         pane.typist.has_typed_ahead = True
