@@ -127,6 +127,8 @@ def test_text_that_a_full_screen_program_draws_above_the_cursor_is_found(
 
 def test_scope_line_is_the_line_of_the_cursor(tmux_pane: Pane) -> None:
     tmux_pane.send_line("echo above; printf 'Password: '; cat > /dev/null")
+    # Until it is carried out the cursor's line is that of the command.
+    tmux_pane.wait_for_text("Password:")
     tmux_pane.wait_for_text("Password:", scope="line")
     with pytest.raises(WaitTimeout):
         tmux_pane.wait_for_text("above", scope="line", timeout=0.2)
