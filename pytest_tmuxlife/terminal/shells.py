@@ -179,8 +179,14 @@ bind \\r _tmuxlife_enter
 bind \\cc _tmuxlife_cancel
 {"".join(quoted)}"""
     return Outfit(
-        # Since 4 it would print marks of its own into the output.
-        first=("--no-config", "--private", "--features", "no-mark-prompt"),
+        # Since 4 it would print marks of its own into the output; since 4.1 question
+        # the terminal, and a C-c meanwhile only ends the question.
+        first=(
+            "--no-config",
+            "--private",
+            "--features",
+            "no-mark-prompt,no-query-term",
+        ),
         last=("-C", f"source {_quoted_for_fish(stem + '.rc')}"),
         files={".rc": rc},
     )
