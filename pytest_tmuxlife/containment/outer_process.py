@@ -24,6 +24,7 @@ from pytest_tmuxlife.containment.remains import SHORT_GRACE, Remains
 
 # A signal to a process group reaches its members one after the other.
 _MOMENT = 0.02
+_STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 # One that the group has had counts as the same for so long.
 _SAME = 1.0
 _STOPPED = "Tt"
@@ -118,6 +119,10 @@ class OuterProcess:
         if self._witness.had(number):
             return
         signal.sigtimedwait({number}, _MOMENT)
+        if number == signal.SIGCONT and signal.sigpending() & _STOPS:
+            # A stop that came since undoes it, as signal(7) has it: passed on now,
+            # it would continue what that has stopped.
+            return
         if not self._witness.had(number):
             kernel.send_signal(self._pidfd, number)
 

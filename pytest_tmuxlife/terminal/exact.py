@@ -32,6 +32,9 @@ _FISH_BEGINS = re.compile(
     rb"(?:\x1b\[30m)?(?:\x1b\(B)?(?:\x1b\[m)?\x0f?\r?"
 )
 _FISH_ENDS = re.compile(rb"(?:\x1b\[2m)?\xe2\x8f\x8e\x1b.*\Z", re.DOTALL)
+# fish 4.0 cannot be told to print no marks of its own.
+_FISH_HAS_MARKS = b"\x1b]133;C"
+_FISH_MARK = re.compile(rb"\x1b\]133;D;\d+\x07\Z")
 
 
 @dataclass(slots=True)
@@ -236,6 +239,8 @@ class ExactRun(ReportedRun):
         printed = bytes(data[begin:end])
         if self.pane.launch.name == "fish":
             printed = _FISH_ENDS.sub(b"", _FISH_BEGINS.sub(b"", printed, count=1))
+            if _FISH_HAS_MARKS in data[part.start : begin]:
+                printed = _FISH_MARK.sub(b"", printed)
         return printed.replace(b"\r\n", b"\n") if self._adds_returns else printed
 
 

@@ -159,6 +159,7 @@ class PanePipe:
 
     def _end_cat(self) -> None:
         """Its input ends with the pipe, and it with that."""
+        is_kept = False
         try:
             self._pane.camera.ask("pipe-pane", "-t", self._pane.id)
         except PaneDied:
@@ -170,11 +171,14 @@ class PanePipe:
                 return
         except TmuxLifeError:
             # Of a pane that is kept after its program's end tmux takes none off.
-            self.drain()
-            if self._cat >= 0:
-                kernel.send_signal(self._cat, signal.SIGTERM)
+            is_kept = True
         deadline = Deadline(_CAT_LIMIT * self._pane.timeout_scale)
+        self.drain()
         while not self.has_ended and not deadline.expired:
+            if is_kept and self._cat >= 0:
+                # It may have begun only now.
+                kernel.send_signal(self._cat, signal.SIGTERM)
+                is_kept = False
             self.wait(deadline.remaining)
             self.drain()
             # Nobody will cut anything out of it now.
