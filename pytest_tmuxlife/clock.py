@@ -40,6 +40,18 @@ class Deadline:
         return self._now() >= self.at
 
 
+def holds_within(seconds: float, look: Callable[[], bool]) -> bool:
+    """Ask *look* again and again, for so long at most; its last answer."""
+    deadline = Deadline(seconds)
+    for pause in backoff(0.0002, 0.002):
+        if look():
+            return True
+        if deadline.expired:
+            return False
+        time.sleep(pause)
+    raise AssertionError("backoff never ends")
+
+
 def backoff(first: float, limit: float, factor: float = 2.0) -> Iterator[float]:
     """Yield pauses in seconds that grow from *first* to *limit* and stay there."""
     pause = first

@@ -94,12 +94,7 @@ def make(path: str, content: bytes | None) -> None:
 def write_record(path: str, fields: dict[str, str]) -> None:
     """Write ``name=value`` lines, whole or not at all."""
     content = "".join(f"{name}={value}\n" for name, value in fields.items())
-    fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.ftruncate(fd, 0)
-        os.write(fd, content.encode("utf-8", "surrogateescape"))
-    finally:
-        os.close(fd)
+    make(path + ".new", content.encode("utf-8", "surrogateescape"))
     os.rename(path + ".new", path)
 
 

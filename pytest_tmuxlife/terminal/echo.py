@@ -241,20 +241,10 @@ def rows_of(line: str, start: str, rows: Sequence[str], position: int) -> int:
     Also all that are left, if they are a proper beginning of it.
 
     Args:
-        line: Squashed.
+        line: Squashed, and not empty.
         start: What of the first row counts.
         rows: Rows of text.
         position: Which of them is the first.
     """
-    text = squash(start)
-    taken = 1
-    while True:
-        if text == line:
-            return taken
-        if not text or not line.startswith(text):
-            return 0
-        if position + taken >= len(rows):
-            # Still being drawn.
-            return taken
-        text += squash(rows[position + taken])
-        taken += 1
+    found = Lines([line]).made_of(start, rows, position)
+    return next((one.taken for one in found), 0)

@@ -49,11 +49,9 @@ class FreshText:
             search: Is given the text.
             is_first_asked: Of several places the first counts, not any of them.
         """
-        with self._pane.lock:
-            # What another thread is just typing could be echoed before it is known.
-            is_long = self._is_long and self._sent is self._pane.typist.sent
-        if is_long:
-            found = search(self._end())
+        end = self._end()
+        if end is not None:
+            found = search(end)
             if found is not None and not is_first_asked:
                 return found
             if found is None and not self._next.expired:
@@ -75,9 +73,14 @@ class FreshText:
         self.is_owed = False
         return found
 
-    def _end(self) -> str:
-        with self._pane.lock:
-            lines = self._pane.typist.last_lines(self._pane.launch.pattern, _LAST)
+    def _end(self) -> str | None:
+        """Its last rows; None if all of it has to be looked at."""
+        pane = self._pane
+        with pane.lock:
+            # What another thread is just typing could be echoed before it is known.
+            if not self._is_long or self._sent is not pane.typist.sent:
+                return None
+            lines = pane.typist.last_lines(pane.launch.pattern, _LAST)
         return "\n".join(lines)
 
     @property

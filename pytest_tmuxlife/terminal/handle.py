@@ -64,12 +64,11 @@ class PaneHandle:
         self._pidfd = -1 if pidfd is None else own.claim(pidfd)
         self.lock = threading.RLock()
         self.running = threading.RLock()
-        self.running = threading.RLock()
         self.watch = TerminalWatch(terminal)
         self.reader = ""
         self.clean_since = b""
         self.channel = channel
-        self.typist = Typist(client, id, terminal, self.camera)
+        self.typist = Typist(client, id, self.camera)
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "alive"

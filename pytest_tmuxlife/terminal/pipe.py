@@ -39,6 +39,27 @@ def already_piped(pane: PaneHandle) -> PaneNotReady:
     )
 
 
+def cat_into(path: str) -> str:
+    """What tmux is to run for a pipe: a cat into the FIFO *path*, its pid first.
+
+    The pid says that it has begun; its end follows that of its input.
+    """
+    return format_proof(f"exec > {shlex.quote(path)}; echo $$; exec cat")
+
+
+def open_cat(pid: int, pane: PaneHandle) -> int:
+    """A pidfd of the cat that has said that pid; -1 if it is gone."""
+    pidfd = kernel.open_pidfd(pid)
+    if pidfd is None:
+        return -1
+    now = procfs.stat(pid)
+    if now is None or now.ppid != pane.server_pid:
+        # Its pid is perhaps somebody else's.
+        os.close(pidfd)
+        return -1
+    return own.claim(pidfd)
+
+
 class PanePipe:
     """The bytes that a pane prints from `open` on. A context manager.
 
@@ -87,9 +108,7 @@ class PanePipe:
             PaneDied: The pane is gone.
         """
         pane = self._pane
-        # The pid says that it has begun; its end follows that of its input.
-        cat = f"exec > {shlex.quote(self._path)}; echo $$; exec cat"
-        command = f"pipe-pane -O -t {pane.id} {quoted(format_proof(cat))}"
+        command = f"pipe-pane -O -t {pane.id} {quoted(cat_into(self._path))}"
         if press:
             command += " ; " + " ".join(press_command(pane, press))
         state = "#{pane_pipe} #{?pane_in_mode,#{pane_mode},-}"
@@ -127,14 +146,7 @@ class PanePipe:
     def _begin(self) -> None:
         """The first line is the cat's pid: it has its end open."""
         pid, _, rest = bytes(self.data).partition(b"\n")
-        pidfd = kernel.open_pidfd(int(pid))
-        if pidfd is not None:
-            self._cat = own.claim(pidfd)
-            now = procfs.stat(int(pid))
-            if now is None or now.ppid != self._pane.server_pid:
-                # Gone, and its pid perhaps somebody else's.
-                own.close(self._cat)
-                self._cat = -1
+        self._cat = open_cat(int(pid), self._pane)
         self.data[:] = rest
         self._close_writer()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Sequence
 
-from pytest_tmuxlife.clock import Deadline, backoff
+from pytest_tmuxlife.clock import holds_within
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.terminal import keys, tty
 from pytest_tmuxlife.terminal.echo import Sent
@@ -136,16 +135,14 @@ def _wait_until_read(pane: PaneHandle, count: int) -> None:
 
     Or what it has read keeps it busy: then the rest is typed ahead.
     """
-    deadline = Deadline(_NEXT_LINE * pane.timeout_scale)
-    for pause in backoff(0.0002, 0.002):
-        if deadline.expired or not pane.shell_is_in_foreground:
-            return
+
+    def is_over() -> bool:
         modes = tty.modes(pane.terminal)
-        if modes is None:
-            return
-        if _bytes_read(pane) >= count and not modes.unread and pane.is_asleep:
-            return
-        select.select([], [], [], pause)
+        if modes is None or not pane.shell_is_in_foreground:
+            return True
+        return _bytes_read(pane) >= count and not modes.unread and pane.is_asleep
+
+    holds_within(_NEXT_LINE * pane.timeout_scale, is_over)
 
 
 def _wait_for_editor(pane: PaneHandle) -> None:
@@ -153,11 +150,13 @@ def _wait_for_editor(pane: PaneHandle) -> None:
 
     bash, zsh and fish note the signal, and look at the note after the next key.
     """
-    deadline = Deadline(_EDITOR_READS)
-    for pause in backoff(0.0002, 0.002):
+    if not pane.launch.has_status:
+        return
+
+    def reads() -> bool:
         modes = tty.modes(pane.terminal)
-        if modes is None or modes.canonical or not pane.launch.has_status:
-            return
-        if deadline.expired or pane.is_asleep or not pane.shell_is_in_foreground:
-            return
-        select.select([], [], [], pause)
+        if modes is None or modes.canonical:
+            return True
+        return pane.is_asleep or not pane.shell_is_in_foreground
+
+    holds_within(_EDITOR_READS, reads)

@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import select
-import shlex
 import signal
 from collections import deque
 from collections.abc import Iterator
@@ -19,9 +18,9 @@ from pytest_tmuxlife.errors import (
     TmuxLifeError,
     WaitTimeout,
 )
-from pytest_tmuxlife.terminal.client import format_proof, limited_by
+from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.handle import PaneHandle
-from pytest_tmuxlife.terminal.pipe import already_piped
+from pytest_tmuxlife.terminal.pipe import already_piped, cat_into, open_cat
 from pytest_tmuxlife.terminal.timeouts import timed_out_anyhow
 
 _READ = 1 << 16
@@ -110,14 +109,14 @@ class LineStream:
         # For both directions: nobody writes to it yet.
         both = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            command = format_proof(f"exec > {shlex.quote(path)}; echo $$; exec cat")
-            self._pane.camera.ask("pipe-pane", "-O", "-t", self._pane.id, command)
+            self._pane.camera.ask(
+                "pipe-pane", "-O", "-t", self._pane.id, cat_into(path)
+            )
             deadline = Deadline(self._pane.timeout(self._timeout))
             if both not in _readable([both], deadline.remaining):
                 raise self._timed_out("pipe", deadline)
             self._cat_pid = int(os.read(both, _READ))
-            pidfd = kernel.open_pidfd(self._cat_pid)
-            self._cat = -1 if pidfd is None else own.claim(pidfd)
+            self._cat = open_cat(self._cat_pid, self._pane)
             # Now that there is a writer, its end is the end of the file.
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
             self._fd = own.claim(os.open(path, flags))

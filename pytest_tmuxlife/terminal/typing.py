@@ -42,12 +42,9 @@ class Typist:
             the program itself gets them.
     """
 
-    def __init__(
-        self, client: Client, pane: str, terminal: str, camera: Camera
-    ) -> None:
+    def __init__(self, client: Client, pane: str, camera: Camera) -> None:
         self._client = client
         self._pane = pane
-        self._terminal = terminal
         self._camera = camera
         self.sent: Sent | None = None
         self.recent: deque[str] = deque(maxlen=_SHOWN)
@@ -258,7 +255,7 @@ class Typist:
             # is no guide.
             sent = Sent(sent.lines, 0, 0, grid.history, sent.is_echoed)
             lines = self._camera.joined_screen().lines
-        echo = EchoFilter(sent, self._ever_sent.keys(), prompt, grid.columns)
+        echo = self._echo(sent, prompt, grid)
         return echo.output(lines), echo.is_complete
 
     def last_lines(self, prompt: re.Pattern[str] | None, rows: int) -> list[str]:
@@ -272,8 +269,7 @@ class Typist:
         # The first may be the end of a wrapped line.
         lines = grid.lines[1:]
         sent = Sent((), 0, 0, grid.history, is_echoed=False)
-        known = self._ever_sent.keys()
-        return EchoFilter(sent, known, prompt, grid.columns).output(lines)
+        return self._echo(sent, prompt, grid).output(lines)
 
     def visible_lines(self, prompt: re.Pattern[str] | None) -> list[str]:
         """What the screen shows, without the echo of the last send."""
@@ -281,14 +277,19 @@ class Typist:
         sent = self.sent
         if sent is None:
             return grid.lines
-        known = self._ever_sent.keys()
         is_other_screen = grid.is_alternate != sent.on_alternate
         is_cut = sent.row > grid.cursor_row or grid.history < sent.history
         row = sent.row - grid.history
         if is_other_screen or is_cut or row < 0:
             # Its row is no guide: only what stands behind a prompt is known.
             sent = Sent(sent.lines, 0, 0, grid.history, is_echoed=row >= 0)
-            return EchoFilter(sent, known, prompt, grid.columns).output(grid.lines)
+            return self._echo(sent, prompt, grid).output(grid.lines)
         above = sum(begin < row for begin in begins)
-        fresh = EchoFilter(sent, known, prompt, grid.columns).output(grid.lines[above:])
+        fresh = self._echo(sent, prompt, grid).output(grid.lines[above:])
         return [*grid.lines[:above], *fresh]
+
+    def _echo(
+        self, sent: Sent, prompt: re.Pattern[str] | None, grid: Grid
+    ) -> EchoFilter:
+        """What takes the echo of *sent* out of rows of that look."""
+        return EchoFilter(sent, self._ever_sent.keys(), prompt, grid.columns)

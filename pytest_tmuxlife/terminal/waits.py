@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import select
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
-from pytest_tmuxlife.clock import Deadline, backoff
+from pytest_tmuxlife.clock import Deadline, holds_within
 from pytest_tmuxlife.errors import (
     PaneDied,
     PaneNotReady,
@@ -270,14 +269,7 @@ class Waits:
 
     def _sleeps(self) -> bool:
         """The program is not about to show a line that it has just read."""
-        deadline = Deadline(_AWAKE)
-        for pause in backoff(0.0002, 0.002):
-            if self._pane.is_asleep:
-                return True
-            if deadline.expired:
-                return False
-            select.select([], [], [], pause)
-        return False
+        return holds_within(_AWAKE, lambda: self._pane.is_asleep)
 
     def is_at_prompt(self) -> bool:
         """See `Pane.is_at_prompt`."""
