@@ -6,6 +6,7 @@ import threading
 
 from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.arrival import Arrival
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.differences import NO_PID
@@ -30,6 +31,7 @@ class PaneHandle:
         channel: By which the program reports its prompts; None without one.
         camera: Takes looks at it.
         typist: Types into it.
+        arrival: Of what was typed, and not ended yet.
         watch: Of its terminal, for waits.
         lock: Held by whoever types, for one send.
         running: Held by whoever runs a command; others can type meanwhile.
@@ -69,6 +71,7 @@ class PaneHandle:
         self.clean_since = b""
         self.channel = channel
         self.typist = Typist(client, id, self.camera)
+        self.arrival = Arrival(pid, server_pid)
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "alive"

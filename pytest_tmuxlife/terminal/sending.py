@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pytest_tmuxlife.clock import holds_within
-from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.terminal import keys, tty
+from pytest_tmuxlife.terminal.arrival import bytes_read_by
 from pytest_tmuxlife.terminal.echo import Sent
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.keys import encoded
@@ -64,11 +64,14 @@ def _send_in_pieces(
     *before, piece = keys.pieces(text, is_edited=_is_edited(pane, modes))
     start: Sent | None = None
     while before:
-        count = _bytes_read(pane) + len(encoded(keys.quoted(before[0])))
+        count = bytes_read_by(pane.pid) + len(encoded(keys.quoted(before[0])))
         sent = put(before.pop(0), modes, noting, False)
         start, noting = start or sent, False
         _wait_until_read(pane, count)
         modes = _checked(pane, before[0] if before else piece)
+    is_ended = ends > text.count("\n") or text.endswith("\n")
+    if piece and not is_ended:
+        _expect(pane, len(encoded(piece)), shows=True)
     put(piece, modes, noting, True)
     if start is not None:
         pane.typist.began(start)
@@ -89,7 +92,16 @@ def press(pane: PaneHandle, waits: Waits, names: Sequence[str]) -> None:
     noting = ends_line and waits.note_prompt_owed(typed=typed)
     if not keys.SIGNAL_KEYS.isdisjoint(names):
         _wait_for_editor(pane)
+    if pane.typist.is_line_open:
+        _expect(pane, len(names), shows=False)
     pane.typist.press(names, noting=noting)
+
+
+def _expect(pane: PaneHandle, count: int, *, shows: bool) -> None:
+    """Note what shows, later, that so many bytes have arrived in an open line."""
+    prompt = pane.channel.drain().number if pane.channel is not None else 0
+    is_first = not pane.typist.is_line_open
+    pane.arrival.expect(count, prompt, is_first=is_first, shows=shows)
 
 
 def _checked(pane: PaneHandle, text: str) -> TerminalModes | None:
@@ -121,15 +133,6 @@ def _note_ends(pane: PaneHandle, waits: Waits, ends: int) -> bool:
     return noting
 
 
-def _bytes_read(pane: PaneHandle) -> int:
-    """By its first process, from whatever; 0 if that is not ours to see.
-
-    Source: proc_pid_io(5), rchar.
-    """
-    content = procfs.read_bytes(f"/proc/{pane.pid}/io")
-    return int(content.split(b"\n", 1)[0].split()[1]) if content else 0
-
-
 def _wait_until_read(pane: PaneHandle, count: int) -> None:
     """Until the line editor has read *count* bytes and waits for more.
 
@@ -140,7 +143,7 @@ def _wait_until_read(pane: PaneHandle, count: int) -> None:
         modes = tty.modes(pane.terminal)
         if modes is None or not pane.shell_is_in_foreground:
             return True
-        return _bytes_read(pane) >= count and not modes.unread and pane.is_asleep
+        return bytes_read_by(pane.pid) >= count and not modes.unread and pane.is_asleep
 
     holds_within(_NEXT_LINE * pane.timeout_scale, is_over)
 

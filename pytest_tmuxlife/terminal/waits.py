@@ -285,17 +285,19 @@ class Waits:
         modes = tty.modes(pane.terminal)
         if modes is None or modes.unread:
             return False
+        # Before the look: what comes between the two is not missed so.
+        is_seen = self._open_line_is_seen(modes)
         prompt = pane.launch.house_prompt
         if pane.channel is None or prompt is None:
             grid = pane.camera.screen()
-            return not grid.mode and self._cursor_is_behind_prompt(grid)
+            return not grid.mode and self._cursor_is_behind_prompt(grid, is_seen)
         # Behind output without a final newline the prompt may take two rows.
         grid = pane.camera.joined_screen()
         if grid.mode:
             return False
         behind = behind_prompt(grid.lines, prompt, pane.channel.last.number)
         if pane.typist.is_line_open:
-            return behind == ""
+            return is_seen and behind == ""
         if behind and pane.typist.has_typed_ahead:
             # A line that was typed ahead, or what it prints; unless the shell's
             # editor waits for more: its drawing can leave something there.
@@ -303,8 +305,22 @@ class Waits:
             return reads or pane.channel.last.number >= pane.typist.due
         return behind is not None
 
-    def _cursor_is_behind_prompt(self, grid: Grid) -> bool:
-        prompt = self._pane.launch.prompt
-        if prompt is None or self._pane.typist.is_unanswered(grid):
+    def _cursor_is_behind_prompt(self, grid: Grid, is_seen: bool) -> bool:
+        typist, prompt = self._pane.typist, self._pane.launch.prompt
+        if prompt is None or typist.is_unanswered(grid):
             return False
-        return prompt.search(grid.until_cursor) is not None
+        if prompt.search(grid.until_cursor) is None:
+            return False
+        sent = typist.sent
+        return is_seen or sent is None or grid.cursor_row > sent.row
+
+    def _open_line_is_seen(self, modes: tty.TerminalModes) -> bool:
+        """What was typed is drawn: if it does not stand there, it is gone."""
+        pane = self._pane
+        if not pane.typist.is_line_open:
+            return True
+        if not modes.canonical and not pane.is_asleep:
+            return False
+        channel = pane.channel
+        is_newer = channel is not None and channel.last.number > pane.arrival.prompt
+        return is_newer or pane.arrival.is_seen(canonical=modes.canonical)

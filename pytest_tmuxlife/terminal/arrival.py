@@ -1,0 +1,64 @@
+"""Whether what was typed has arrived: the program has read it, and tmux shows it.
+
+tmux answers before it has written what it was told to type, and the program takes
+its time too: until then the screen shows a prompt with nothing behind it.
+"""
+
+from __future__ import annotations
+
+from pytest_tmuxlife.containment import procfs
+from pytest_tmuxlife.terminal.events import bytes_read
+
+
+def bytes_read_by(pid: int) -> int:
+    """What a process has read so far, from whatever; 0 if that is not ours to see.
+
+    Source: proc_pid_io(5), rchar.
+    """
+    content = procfs.read_bytes(f"/proc/{pid}/io")
+    return int(content.split(b"\n", 1)[0].split()[1]) if content else 0
+
+
+class Arrival:
+    """Of what stands in the line of one pane that is not ended yet.
+
+    Args:
+        pid: Of the pane's first process.
+        server_pid: Of the tmux server.
+
+    Attributes:
+        prompt: Number of the last prompt before the last send; 0 without a channel.
+    """
+
+    def __init__(self, pid: int, server_pid: int) -> None:
+        self._pid = pid
+        self._server_pid = server_pid
+        self._due = 0
+        self._shown_after = b""
+        self.prompt = 0
+
+    def expect(self, count: int, prompt: int, *, is_first: bool, shows: bool) -> None:
+        """So many bytes are about to be typed.
+
+        Args:
+            count: No more than those that the program will read.
+            prompt: Number of the last prompt.
+            is_first: The line is empty.
+            shows: Something of them will be drawn; of a key nothing may be.
+        """
+        self.prompt = prompt
+        before = 0 if is_first else self._due
+        self._due = max(bytes_read_by(self._pid), before) + count
+        if shows:
+            self._shown_after = bytes_read(self._server_pid)
+
+    def is_seen(self, *, canonical: bool) -> bool:
+        """It was read, and tmux has read something since that some program printed.
+
+        Args:
+            canonical: The terminal is cooked: it hands on whole lines only.
+        """
+        if self._shown_after and self._shown_after == bytes_read(self._server_pid):
+            return False
+        read = bytes_read_by(self._pid)
+        return canonical or not read or read >= self._due
