@@ -22,7 +22,7 @@ from pytest_tmuxlife.terminal.inotify import TerminalWatch
 def test_look_is_held_back_once_a_wait_has_had_its_share_of_a_core(
     monkeypatch: pytest.MonkeyPatch, used: float, limit: float, pauses: int
 ) -> None:
-    """For as long as a poll lasts at most, and not beyond the wait's own limit."""
+    """For a moment only, and not beyond the wait's own limit."""
     found: list[float] = []
     waiting = PaneEvents(TerminalWatch("/dev/null"), -1, -1, os.getpid())
     with monkeypatch.context() as patch:
@@ -31,4 +31,4 @@ def test_look_is_held_back_once_a_wait_has_had_its_share_of_a_core(
         patch.setattr(select, "select", lambda *words: found.append(words[3]))
         waiting._hold_back(Deadline(limit))
     assert len(found) == pauses
-    assert all(pause <= min(events._POLL, limit) for pause in found)
+    assert all(pause <= min(events._HELD_BACK, limit) for pause in found)

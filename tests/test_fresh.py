@@ -44,6 +44,18 @@ def test_all_rows_are_looked_at_as_often_as_they_may_be(
     assert (fresh.next_look is not None) is fresh.is_owed
 
 
+def test_all_rows_are_looked_at_soon_once_they_stand_still(
+    pane: Pane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_tmuxlife.terminal.fresh._MOVING", NEVER / ALWAYS)
+    fresh = FreshText(pane, ALWAYS)
+    assert fresh.find(shows("nothing")) is None
+    # Whether they move is not known by one look.
+    assert fresh.find(shows(MIDDLE)) is None
+    assert fresh.is_owed
+    assert fresh.find(shows(MIDDLE)) == MIDDLE
+
+
 def test_last_rows_are_looked_at_each_time(pane: Pane) -> None:
     fresh = FreshText(pane, NEVER)
     assert fresh.find(shows("nothing")) is None

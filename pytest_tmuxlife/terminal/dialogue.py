@@ -100,8 +100,9 @@ class Dialogue(PaneHandle):
         After keys that recall or edit a line (``Up``, ``C-a``) its echo is not
         known as such: wait for what the line does not hold.
 
-        Of more than 2000 rows the last 500 are looked at each time, all of them for
-        a tenth of the time: a match there can be another than the first.
+        Of more than 2000 rows the last 100 are looked at each time, all of them once
+        nothing new comes, and before that for a fiftieth of the time: a match there
+        can be another than the first.
 
         Raises:
             WaitTimeout: It did not come; shows the screen.

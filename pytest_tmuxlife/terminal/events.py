@@ -26,9 +26,10 @@ _POLL = 0.015
 # A program that prints without end must not be slowed down by our looks.
 _EARLY_LOOKS_APART = 0.002
 # Of one core, for the looks of one wait; what it does not need it saves, up to so
-# many seconds. No look is held back for longer than a poll lasts.
-_SHARE = 0.04
-_SAVED = 0.02
+# many seconds. So long a look is held back at most: a wait must not be late.
+_SHARE = 0.03
+_SAVED = 0.01
+_HELD_BACK = 0.02
 # What changes a screen without output: resize, clear-history, respawn-pane.
 _BLIND_LOOK = 1.0
 
@@ -131,7 +132,7 @@ class PaneEvents:
         self._balance = max(-_SAVED, min(_SAVED, self._balance + earned))
         self._balanced_at, self._used = now, used
         if self._balance < 0:
-            pause = min(-self._balance / _SHARE, _POLL, deadline.remaining)
+            pause = min(-self._balance / _SHARE, _HELD_BACK, deadline.remaining)
             select.select([], [], [], pause)
             # The look shows that too.
             self._seen = self._bytes_read()

@@ -2,7 +2,8 @@
 
 A look at all of it takes the longer the more there is: 50,000 rows take tmux and us
 some 50 ms. So behind thousands of rows a look is at the last ones, and one at all of
-them comes as often as its price allows.
+them comes as often as its price allows: seldom while more is printed, for what comes
+meanwhile is mostly new, and soon once nothing is.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from typing import TypeVar
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.terminal.echo import Sent
 from pytest_tmuxlife.terminal.handle import PaneHandle
+from pytest_tmuxlife.terminal.screen import Grid
 
 _Found = TypeVar("_Found")
 # Rows: so many take a millisecond or two, and the last of more than that.
 _MANY = 2000
-_LAST = 500
+_LAST = 100
+# Of the time, for looks at all rows: while they stand still, and while they move.
 SHARE = 0.1
+_MOVING = 0.2
+# So long nothing new has come: the rows stand still. Longer than a wait pauses.
+_STILL = 0.03
 
 
 class FreshText:
@@ -26,7 +32,7 @@ class FreshText:
 
     Args:
         pane: Which is waited for.
-        share: Of the time, for looks at all of it.
+        share: Of the time, for looks at all of it while it stands still.
 
     Attributes:
         is_owed: The last look was not at all of it.
@@ -37,7 +43,8 @@ class FreshText:
         self._share = share
         self._is_long = False
         self._sent: Sent | None = None
-        self._next = Deadline(0.0)
+        self._next = self._next_moving = self._still = Deadline(0.0)
+        self._last: Grid | None = None
         self.is_owed = False
 
     def find(
@@ -49,12 +56,15 @@ class FreshText:
             search: Is given the text.
             is_first_asked: Of several places the first counts, not any of them.
         """
+        before = self._last
         end = self._end()
         if end is not None:
             found = search(end)
             if found is not None and not is_first_asked:
                 return found
-            if found is None and not self._next.expired:
+            due = self._next if self._last == before else self._next_moving
+            if found is None and not due.expired:
+                self._still = Deadline(_STILL)
                 self.is_owed = True
                 return None
         return self.find_in_all(search)
@@ -70,6 +80,7 @@ class FreshText:
         # While an echo is awaited only a look at all of it tells where that is.
         self._is_long = is_settled and len(lines) > _MANY
         self._next = Deadline(taken.elapsed / self._share)
+        self._next_moving = Deadline(taken.elapsed / (self._share * _MOVING))
         self.is_owed = False
         return found
 
@@ -80,10 +91,12 @@ class FreshText:
             # What another thread is just typing could be echoed before it is known.
             if not self._is_long or self._sent is not pane.typist.sent:
                 return None
-            lines = pane.typist.last_lines(pane.launch.pattern, _LAST)
+            lines, self._last = pane.typist.last_lines(pane.launch.pattern, _LAST)
         return "\n".join(lines)
 
     @property
     def next_look(self) -> Deadline | None:
-        """When all of it is to be looked at, if the last look was not at all of it."""
-        return self._next if self.is_owed else None
+        """When all of it may be looked at, if the last look was not at all of it."""
+        if not self.is_owed:
+            return None
+        return max(self._next, self._still, key=lambda deadline: deadline.at)

@@ -258,8 +258,10 @@ class Typist:
         echo = self._echo(sent, prompt, grid)
         return echo.output(lines), echo.is_complete
 
-    def last_lines(self, prompt: re.Pattern[str] | None, rows: int) -> list[str]:
-        """Like `fresh_lines`, of a pane that has long drawn the echo.
+    def last_lines(
+        self, prompt: re.Pattern[str] | None, rows: int
+    ) -> tuple[list[str], Grid]:
+        """Like `fresh_lines`, of a pane that has long drawn the echo; and the look.
 
         Args:
             prompt: Any of the program's prompts.
@@ -269,7 +271,7 @@ class Typist:
         # The first may be the end of a wrapped line.
         lines = grid.lines[1:]
         sent = Sent((), 0, 0, grid.history, is_echoed=False)
-        return self._echo(sent, prompt, grid).output(lines)
+        return self._echo(sent, prompt, grid).output(lines), grid
 
     def visible_lines(self, prompt: re.Pattern[str] | None) -> list[str]:
         """What the screen shows, without the echo of the last send."""
