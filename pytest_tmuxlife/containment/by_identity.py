@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.identity import Identity
-from pytest_tmuxlife.containment.killing import open_descendants
+from pytest_tmuxlife.containment.lineage import open_descendants
 
 
 def end_identified(

@@ -1,8 +1,6 @@
 """Ending processes that are proven to be ours: the ladder of TERM and KILL.
 
-Runs in the helpers. A signal goes to a pidfd, and a pidfd counts as ours
-once its process was seen as child of a process that is ours: from then on
-a reused pid cannot bring a stranger in.
+Runs in the helpers. A signal goes to a pidfd of `lineage` or of `strays`.
 """
 
 from __future__ import annotations
@@ -12,9 +10,9 @@ import signal
 import time
 from collections.abc import Callable, Container, Iterable
 
-from pytest_tmuxlife.containment import kernel, procfs
+from pytest_tmuxlife.containment import kernel, lineage
 
-# Its module needs this one, and a helper does without typing.
+# A helper does without typing.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.strays import Strays
@@ -22,62 +20,6 @@ if TYPE_CHECKING:
 # Passes of the KILL loop that may find the same processes before it pauses.
 _PAUSE = 0.001
 _LONG_PAUSE = 0.01
-
-
-def open_descendants(
-    root: int,
-    skip: Iterable[int] = (),
-    *,
-    also: Iterable[int] = (),
-    known: Container[int] = (),
-) -> list[tuple[int, int]]:
-    """(pid, pidfd) of everything below *root*, parents before children.
-
-    Args:
-        root: This process, or one that is held by a pidfd.
-        skip: Pids left out together with all below them.
-        also: Further roots, each held by a pidfd of the caller.
-        known: Pids left out, but not what is below them.
-
-    The caller closes the pidfds.
-    """
-    opened: list[tuple[int, int]] = []
-    seen = {root, *skip, *also}
-    queue = [root, *also]
-    for parent in queue:
-        for pid in procfs.children(parent):
-            if pid in seen:
-                continue
-            pidfd = kernel.open_pidfd(pid)
-            if pidfd is None:
-                continue
-            now = procfs.stat(pid)
-            # An orphan has moved up to the root since its parent was listed.
-            if now is None or now.ppid not in (parent, root):
-                os.close(pidfd)
-                continue
-            seen.add(pid)
-            queue.append(pid)
-            if pid in known:
-                os.close(pidfd)
-            else:
-                opened.append((pid, pidfd))
-    return opened
-
-
-def has_others(root: int, skip: Container[int], known: Container[int]) -> bool:
-    """Something is below *root* besides those to *skip* and those *known*."""
-    seen = {root}
-    queue = [root]
-    for parent in queue:
-        for pid in procfs.children(parent):
-            if pid in skip or pid in seen:
-                continue
-            if pid not in known:
-                return True
-            seen.add(pid)
-            queue.append(pid)
-    return False
 
 
 def signal_descendants(
@@ -89,7 +31,7 @@ def signal_descendants(
 ) -> list[int]:
     """Send *numbers* to everything below *root*; return the pids reached."""
     reached = []
-    for pid, pidfd in open_descendants(root, skip, known=known):
+    for pid, pidfd in lineage.open_descendants(root, skip, known=known):
         try:
             delivered = [kernel.send_signal(pidfd, number) for number in numbers]
             if all(delivered):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.containment import helpers, kernel, killing, procfs
+from pytest_tmuxlife.containment import helpers, kernel, lineage, procfs
 from pytest_tmuxlife.containment.kept import KeptFile
 from pytest_tmuxlife.containment.marks import MARK
 
@@ -146,7 +146,7 @@ class RunSupervisor:
             return []
         opened = [(pid, pidfd)]
         try:
-            opened += killing.open_descendants(pid)
+            opened += lineage.open_descendants(pid)
             for _, one in opened:
                 _send(one, numbers)
             return [low for low, _ in opened]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from pytest_tmuxlife.containment import cgroup, kernel, killing, marks, procfs
+from pytest_tmuxlife.containment import cgroup, kernel, lineage, marks, procfs
 
 _ATTEMPTS = 3
 
@@ -99,7 +99,7 @@ class Strays:
             self._noted[pid] = (pidfd, layer)
 
     def _note_below(self, roots: list[int]) -> None:
-        for pid, pidfd in killing.open_descendants(self.root, also=roots):
+        for pid, pidfd in lineage.open_descendants(self.root, also=roots):
             self._note(pid, pidfd, "lineage")
 
     def _note_sessions(self) -> None:

@@ -16,7 +16,7 @@ import socket
 import time
 from typing import Any, NoReturn
 
-from pytest_tmuxlife.containment import cgroup, kernel, killing, procfs, wire
+from pytest_tmuxlife.containment import cgroup, kernel, killing, lineage, procfs, wire
 from pytest_tmuxlife.containment.ending import Ending
 from pytest_tmuxlife.containment.files import (
     make,
@@ -213,7 +213,7 @@ class Supervisor:
         """
 
         def is_empty() -> bool:
-            alone = self.reap() or not killing.has_others(os.getpid(), spare, known)
+            alone = self.reap() or not lineage.has_others(os.getpid(), spare, known)
             return alone and (spare | known).issuperset(self.strays.find())
 
         self.note_strays()

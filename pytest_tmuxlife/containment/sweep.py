@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_tmuxlife.containment import cgroup, directories, kernel, killing, procfs
+from pytest_tmuxlife.containment import cgroup, directories, kernel, lineage, procfs
 from pytest_tmuxlife.containment.files import (
     read_record,
     remove_if_empty,
@@ -215,7 +215,7 @@ def _end(pidfds: dict[int, int], run_cgroup: str) -> int:
     """
     try:
         # Noted before the parents go: an orphan's way back to us would be lost.
-        pidfds.update(killing.open_descendants(0, also=list(pidfds)))
+        pidfds.update(lineage.open_descendants(0, also=list(pidfds)))
         _signal(pidfds.values(), signal.SIGTERM)
         _signal(pidfds.values(), signal.SIGCONT)
         _wait(pidfds, _TERM_GRACE)
@@ -224,7 +224,7 @@ def _end(pidfds: dict[int, int], run_cgroup: str) -> int:
             cgroup.kill(run_cgroup)
         while time.monotonic() < deadline:
             alive = _alive(pidfds)
-            fresh = dict(killing.open_descendants(0, pidfds, also=alive))
+            fresh = dict(lineage.open_descendants(0, pidfds, also=alive))
             pidfds.update(fresh)
             if not alive and not fresh:
                 break

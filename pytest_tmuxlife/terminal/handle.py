@@ -7,13 +7,14 @@ import threading
 from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.terminal import tty
 from pytest_tmuxlife.terminal.arrival import Arrival
+from pytest_tmuxlife.terminal.camera import Camera
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.differences import NO_PID
 from pytest_tmuxlife.terminal.events import bytes_read
 from pytest_tmuxlife.terminal.inotify import TerminalWatch
 from pytest_tmuxlife.terminal.programs import Launch
-from pytest_tmuxlife.terminal.screen import Camera, Screen
+from pytest_tmuxlife.terminal.screen import Screen
 from pytest_tmuxlife.terminal.typing import Typist
 
 

@@ -11,10 +11,11 @@ from functools import cached_property
 
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys
+from pytest_tmuxlife.terminal.camera import Camera
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.differences import paste_flags
 from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
-from pytest_tmuxlife.terminal.screen import Camera, Grid
+from pytest_tmuxlife.terminal.screen import Grid
 from pytest_tmuxlife.terminal.tty import TerminalModes
 
 _PLACE = (
