@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         ServerFactory,
         SnapshotCheck,
     )
-    from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.leaks.leak import Leak
     from pytest_tmuxlife.terminal.attached import AttachedClient
     from pytest_tmuxlife.terminal.client import TmuxReply
     from pytest_tmuxlife.terminal.command import CommandResult
@@ -74,7 +74,7 @@ _HOMES = {
         "WaitTimeout",
     ),
     "fixtures": ("ClientFactory", "LeakCheck", "ServerFactory", "SnapshotCheck"),
-    "leaks.model": ("Leak",),
+    "leaks.leak": ("Leak",),
     "terminal.attached": ("AttachedClient",),
     "terminal.client": ("TmuxReply",),
     "terminal.command": ("CommandResult",),

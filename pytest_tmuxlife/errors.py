@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.leaks.leak import Leak
     from pytest_tmuxlife.terminal.screen import Screen
 
 

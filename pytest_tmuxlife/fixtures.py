@@ -34,7 +34,7 @@ from pytest_tmuxlife.terminal.options import Options
 if TYPE_CHECKING:
     from pytest_tmuxlife.harness.keeper import Keeper
     from pytest_tmuxlife.hooks.middle import Middle
-    from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.leaks.leak import Leak
     from pytest_tmuxlife.run_settings import Settings
     from pytest_tmuxlife.terminal.attached import AttachedClient
     from pytest_tmuxlife.terminal.pane import Pane

@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.processes import ProcessInfo
-    from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.leaks.leak import Leak
 
 
 @pytest.hookspec

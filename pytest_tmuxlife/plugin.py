@@ -31,12 +31,11 @@ from pytest_tmuxlife.fixtures import (
 from pytest_tmuxlife.hooks.known_leaks import MARKER as KNOWN_LEAK_MARKER
 from pytest_tmuxlife.hooks.known_leaks import errors_of_markers
 from pytest_tmuxlife.hooks.outcome import Outcome, stop
-from pytest_tmuxlife.hooks.output import Output
+from pytest_tmuxlife.hooks.output import OUTPUT_KEY, Output
 from pytest_tmuxlife.hooks.policy import is_anybody_held, level_of, uses_ours
 from pytest_tmuxlife.hooks.stash import (
     ENVIRONMENT_KEY,
     HARNESS_KEY,
-    OUTPUT_KEY,
     SETTINGS_KEY,
     UNREPORTED_KEY,
     harness_of,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tmuxlife.errors import TmuxLifeError, TmuxNotFound
+from pytest_tmuxlife.hooks.output import OUTPUT_KEY
 from pytest_tmuxlife.hooks.stash import (
     KEEPER_KEY,
-    OUTPUT_KEY,
     SETTINGS_KEY,
     harness_of,
 )

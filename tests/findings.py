@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pytest_tmuxlife.containment.processes import ProcessInfo, ProcessTree
-from pytest_tmuxlife.leaks.model import Leak, Verdict
+from pytest_tmuxlife.leaks.leak import Leak
+from pytest_tmuxlife.leaks.model import Verdict
 
 SUPERVISOR, SERVER, SHELL = 10, 11, 12
 

@@ -9,7 +9,8 @@ from findings import SHELL, leak, process, verdict
 from inner import Inner
 
 from pytest_tmuxlife.leaks.github import annotation, path_in_workspace, table
-from pytest_tmuxlife.leaks.model import Finding, Leak
+from pytest_tmuxlife.leaks.leak import Leak
+from pytest_tmuxlife.leaks.model import Finding
 from pytest_tmuxlife.leaks.record import Record, as_record
 
 LEAKING = """

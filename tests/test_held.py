@@ -15,7 +15,7 @@ import pytest
 
 from pytest_tmuxlife.containment.processes import ProcessInfo, process_info
 from pytest_tmuxlife.leaks.held import held_by
-from pytest_tmuxlife.leaks.model import Descriptor
+from pytest_tmuxlife.leaks.leak import Descriptor
 from pytest_tmuxlife.leaks.sockets import waiting_sockets
 
 Hold = Callable[..., ProcessInfo]

@@ -8,7 +8,8 @@ import pytest
 from findings import SERVER, SHELL, SUPERVISOR, leak, process, verdict
 
 from pytest_tmuxlife.containment.processes import ProcessTree
-from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak, Verdict
+from pytest_tmuxlife.leaks.leak import Descriptor, Leak
+from pytest_tmuxlife.leaks.model import Finding, Verdict
 from pytest_tmuxlife.leaks.particulars import duration, printable, shortened, size
 from pytest_tmuxlife.leaks.report import (
     count,

@@ -12,7 +12,8 @@ from inner import Inner
 
 from pytest_tmuxlife.leaks.allowances import allow
 from pytest_tmuxlife.leaks.known import KnownLeak
-from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak
+from pytest_tmuxlife.leaks.leak import Descriptor, Leak
+from pytest_tmuxlife.leaks.model import Finding
 from pytest_tmuxlife.leaks.record import Record, as_record
 from pytest_tmuxlife.leaks.report import report
 from pytest_tmuxlife.leaks.rules import IgnoreRule

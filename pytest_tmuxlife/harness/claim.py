@@ -13,7 +13,8 @@ from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning
 from pytest_tmuxlife.leaks import growth
 from pytest_tmuxlife.leaks.escape import Scene
 from pytest_tmuxlife.leaks.finder import end_and_judge
-from pytest_tmuxlife.leaks.model import Leak, Verdict
+from pytest_tmuxlife.leaks.leak import Leak
+from pytest_tmuxlife.leaks.model import Verdict
 from pytest_tmuxlife.leaks.rules import Permission, Rule, permission_for
 from pytest_tmuxlife.leaks.sight import Sight
 from pytest_tmuxlife.leaks.survivors import UNSEEN, describe, steady_look

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.harness.lending import Harness
     from pytest_tmuxlife.harness.shared import SharedServer
     from pytest_tmuxlife.leaks.known import KnownLeak
-    from pytest_tmuxlife.leaks.model import Leak, Verdict
+    from pytest_tmuxlife.leaks.leak import Leak
+    from pytest_tmuxlife.leaks.model import Verdict
     from pytest_tmuxlife.terminal.options import Options
 
 _Done = TypeVar("_Done")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.harness.claim import Claim, left_behind
 from pytest_tmuxlife.leaks.finder import end_and_judge, find_unaccounted
-from pytest_tmuxlife.leaks.model import Leak, Verdict
+from pytest_tmuxlife.leaks.leak import Leak
+from pytest_tmuxlife.leaks.model import Verdict
 from pytest_tmuxlife.leaks.rules import IgnoreRule, Rule
 from pytest_tmuxlife.terminal.lasting import LastingServer
 

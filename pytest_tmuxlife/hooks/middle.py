@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tmuxlife.leaks.allowances import allow
-from pytest_tmuxlife.leaks.model import Finding, Leak
+from pytest_tmuxlife.leaks.leak import Leak
+from pytest_tmuxlife.leaks.model import Finding
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.holdings import Held

@@ -15,7 +15,8 @@ from pytest_tmuxlife.hooks.stash import KEEPER_KEY, SETTINGS_KEY, UNREPORTED_KEY
 if TYPE_CHECKING:
     from pytest_tmuxlife.harness.keeper import Keeper
     from pytest_tmuxlife.leaks.known import KnownLeak
-    from pytest_tmuxlife.leaks.model import Finding, Leak
+    from pytest_tmuxlife.leaks.leak import Leak
+    from pytest_tmuxlife.leaks.model import Finding
     from pytest_tmuxlife.leaks.record import Record
     from pytest_tmuxlife.leaks.rules import Rule
 

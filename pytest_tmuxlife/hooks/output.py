@@ -259,3 +259,6 @@ def _show_blocks(
     for record in records if remark else ():
         line = f"LEAKED {record['owner']} - {record['headline']} ({remark})"
         terminalreporter.line(line, red=True)
+
+
+OUTPUT_KEY: pytest.StashKey[Output] = pytest.StashKey()

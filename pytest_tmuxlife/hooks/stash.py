@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.harness.keeper import Keeper
     from pytest_tmuxlife.harness.lending import Harness
     from pytest_tmuxlife.hooks.middle import Middle
-    from pytest_tmuxlife.hooks.output import Output
     from pytest_tmuxlife.run_settings import Settings
 
 SETTINGS_KEY: pytest.StashKey[Settings] = pytest.StashKey()
 ENVIRONMENT_KEY: pytest.StashKey[Mapping[str, str]] = pytest.StashKey()
 HARNESS_KEY: pytest.StashKey[Harness] = pytest.StashKey()
-OUTPUT_KEY: pytest.StashKey[Output] = pytest.StashKey()
 # Where this process is watched.
 MIDDLE_KEY: pytest.StashKey[Middle] = pytest.StashKey()
 KEEPER_KEY: pytest.StashKey[Keeper] = pytest.StashKey()

@@ -28,8 +28,9 @@ from pytest_tmuxlife.leaks.allowances import kept_processes
 from pytest_tmuxlife.leaks.attribution import Claim
 from pytest_tmuxlife.leaks.baseline import View
 from pytest_tmuxlife.leaks.holdings import Held, describe_all, end_processes
+from pytest_tmuxlife.leaks.leak import Leak
 from pytest_tmuxlife.leaks.ledger import Ledger
-from pytest_tmuxlife.leaks.model import Finding, Leak, Level
+from pytest_tmuxlife.leaks.model import Finding, Level
 from pytest_tmuxlife.leaks.openings import Openings
 
 if TYPE_CHECKING:

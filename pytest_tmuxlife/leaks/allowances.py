@@ -11,7 +11,8 @@ from pytest_tmuxlife.leaks.rules import IgnoreRule, Permission, Rule, permission
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.known import KnownLeak
-    from pytest_tmuxlife.leaks.model import Finding, Leak, Verdict
+    from pytest_tmuxlife.leaks.leak import Leak
+    from pytest_tmuxlife.leaks.model import Finding, Verdict
 
 
 def allow(finding: Finding, rules: Sequence[Rule]) -> Finding:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.containment.processes import ProcessInfo, ProcessTree
-from pytest_tmuxlife.leaks.model import Leak
+from pytest_tmuxlife.leaks.leak import Leak
 
 _ADVICE = (
     "end what the server holds it for: a client, a job (run-shell, if-shell) or a "

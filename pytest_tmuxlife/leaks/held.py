@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.containment.processes import ProcessInfo
-from pytest_tmuxlife.leaks.model import Descriptor
+from pytest_tmuxlife.leaks.leak import Descriptor
 from pytest_tmuxlife.leaks.sockets import waiting_sockets
 
 _SHOWN = 8

@@ -13,7 +13,7 @@ from pytest_tmuxlife.containment.processes import note_tree, process_info
 from pytest_tmuxlife.leaks import descriptors, openings
 from pytest_tmuxlife.leaks.baseline import Sort, Thing
 from pytest_tmuxlife.leaks.escape import Scene
-from pytest_tmuxlife.leaks.model import Leak
+from pytest_tmuxlife.leaks.leak import Leak
 from pytest_tmuxlife.leaks.openings import Opening
 from pytest_tmuxlife.leaks.sight import Sight
 from pytest_tmuxlife.leaks.survivors import describe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from pytest_tmuxlife.leaks.rules import compile_rule
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.leaks.model import Leak
+    from pytest_tmuxlife.leaks.leak import Leak
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_tmuxlife.leaks.drawing import Node, draw
-from pytest_tmuxlife.leaks.model import Leak
+from pytest_tmuxlife.leaks.leak import Leak
 from pytest_tmuxlife.leaks.particulars import (
     condition,
     details,

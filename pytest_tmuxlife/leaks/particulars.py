@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pytest_tmuxlife.leaks.model import Descriptor, Leak
+from pytest_tmuxlife.leaks.leak import Descriptor, Leak
 
 _COMMAND_SHOWN = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -14,7 +14,8 @@ from pytest_tmuxlife.leaks.particulars import encodable
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.processes import ProcessInfo
     from pytest_tmuxlife.leaks.known import KnownLeak
-    from pytest_tmuxlife.leaks.model import Descriptor, Finding, Leak
+    from pytest_tmuxlife.leaks.leak import Descriptor, Leak
+    from pytest_tmuxlife.leaks.model import Finding
     from pytest_tmuxlife.leaks.rules import Permission
 
 Record = dict[str, Any]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.containment.processes import ProcessInfo
 from pytest_tmuxlife.leaks.drawing import Node, draw
-from pytest_tmuxlife.leaks.model import Finding, Leak, Verdict
+from pytest_tmuxlife.leaks.leak import Leak
+from pytest_tmuxlife.leaks.model import Finding, Verdict
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.known import KnownLeak

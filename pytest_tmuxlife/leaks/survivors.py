@@ -24,7 +24,7 @@ from pytest_tmuxlife.leaks.escape import (
     why_escaped,
 )
 from pytest_tmuxlife.leaks.held import held_by
-from pytest_tmuxlife.leaks.model import Descriptor, Kind, Leak
+from pytest_tmuxlife.leaks.leak import Descriptor, Kind, Leak
 from pytest_tmuxlife.leaks.sight import Sight
 
 _LOOKS = 50
