@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_tmuxlife.harness.harness import Harness
 from pytest_tmuxlife.harness.keeper import Keeper
-from pytest_tmuxlife.harness.lending import Harness
 from pytest_tmuxlife.run_settings import Settings
 from pytest_tmuxlife.terminal.environment import snapshot
 from pytest_tmuxlife.terminal.options import Options

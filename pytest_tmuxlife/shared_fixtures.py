@@ -39,16 +39,16 @@ def tmux_shared_server(
         pytest.skip(error.reason)
     from pytest_tmuxlife.leaks.model import Finding
 
-    shared = harness.share(
+    server = harness.share(
         Options(
             program=settings.program,
             size=settings.size,
             timeout=settings.timeout,
             cwd=str(tmp_path_factory.mktemp(SHARED)),
         )
-    )
-    yield shared.server
-    verdict = shared.end(settings.leak_grace, settings.ignore)
+    ).server
+    yield server
+    verdict = harness.end_shared()
     if verdict is not None and verdict.leaks:
         finding = Finding(SHARED, scope="fixture", verdicts=(verdict,))
         config.stash[OUTPUT_KEY].report_wider(finding)

@@ -107,7 +107,7 @@ def test_run_without_our_fixtures_imports_next_to_nothing(inner: Inner) -> None:
             ours = "pytest_tmuxlife."
             costly = ["psutil", "libtmux", "pexpect", "filelock", "ctypes"]
             costly += [ours + name for name in (
-                "harness.lending", "harness.keeper", "containment.reaper",
+                "harness.harness", "harness.keeper", "containment.reaper",
                 "containment.supervisor", "hooks.whole_run",
                 "terminal.server", "terminal.pane", "leaks.finder", "leaks.report")]
             assert [name for name in costly if name in sys.modules] == []

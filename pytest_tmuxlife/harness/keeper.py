@@ -21,7 +21,7 @@ from pytest_tmuxlife.terminal.server import Server
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor
-    from pytest_tmuxlife.harness.lending import Harness
+    from pytest_tmuxlife.harness.harness import Harness
     from pytest_tmuxlife.harness.shared import SharedServer
     from pytest_tmuxlife.leaks.known import KnownLeak
     from pytest_tmuxlife.leaks.leak import Leak

@@ -1,33 +1,26 @@
-"""What a run holds: its reaper, and the supervisors on loan to tests.
+"""What a run lends to its tests: supervisors, and a tmux that is new enough.
 
-Knows no pytest. The servers of one test are a `Keeper`'s.
+Knows no pytest.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_tmuxlife.containment.by_identity import end_identified
 from pytest_tmuxlife.containment.identity import Identity
 from pytest_tmuxlife.containment.marks import MARK
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
-from pytest_tmuxlife.harness.spares import Spares
 from pytest_tmuxlife.harness.tmpdirs import TmuxTmpdirs
 from pytest_tmuxlife.open_files import explained
-from pytest_tmuxlife.terminal import inotify
 from pytest_tmuxlife.terminal.environment import clean_environment
 from pytest_tmuxlife.terminal.version import why_too_old
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor
-    from pytest_tmuxlife.harness.shared import SharedServer
-    from pytest_tmuxlife.leaks.model import Finding
     from pytest_tmuxlife.run_settings import Settings
-    from pytest_tmuxlife.terminal.options import Options
 
 HOW_TO_INSTALL = (
     "install it (apt-get install tmux, dnf install tmux, brew install tmux) or name "
@@ -38,7 +31,7 @@ _KILL_LIMIT = 0.5
 _FREE = 4
 
 
-class Harness:
+class Lending:
     """The reaper of a run, started when the first server is asked for.
 
     Args:
@@ -49,9 +42,6 @@ class Harness:
     Attributes:
         unfinished: Supervisors whose test has ended and that were not yet
             let go, each with the pids to spare until the run ends.
-        strays: tmux servers that the tested code started, to be ended.
-        ledger: Whose a server is, or was, by its mark.
-        spares: A server that is started before it is needed.
     """
 
     def __init__(
@@ -67,13 +57,9 @@ class Harness:
         self._tmpdirs: TmuxTmpdirs | None = None
         self._free: list[Supervisor] = []
         self._kept: set[int] = set()
-        self.ledger: dict[str, str] = {}
         self._checked_tmux = False
         self._tmux_error: TmuxNotFound | ServerNotRunning | None = None
         self.unfinished: dict[Supervisor, Sequence[int]] = {}
-        self.strays: list[Identity] = []
-        self.shared: SharedServer | None = None
-        self.spares = Spares(self)
 
     @property
     def reaper(self) -> Reaper:
@@ -192,21 +178,6 @@ class Harness:
         """The same for a server that is no test's own."""
         return clean_environment(self._environment_at_start)
 
-    def share(self, options: Options) -> SharedServer:
-        """Start the server that all tests share.
-
-        Args:
-            options: What it is started with.
-
-        Raises:
-            TmuxNotFound: No usable tmux.
-            ReaperDied: The helper is gone.
-        """
-        from pytest_tmuxlife.harness.shared import SharedServer
-
-        self.shared = SharedServer(self, options)
-        return self.shared
-
     def finish(self, supervisor: Supervisor) -> None:
         """Let an unfinished supervisor go, ending what it still has.
 
@@ -227,53 +198,6 @@ class Harness:
         supervisor.finish()
         del self.unfinished[supervisor]
 
-    def finish_strays(self, *, spare: bool = False) -> None:
-        """End the servers that the tested code started, with all in them.
-
-        Args:
-            spare: Not yet: a debugger is to look at them.
-        """
-        if self.strays and not spare:
-            strays, self.strays = self.strays, []
-            end_identified(strays, term_grace=self.settings.kill_grace)
-
-    def finish_all(self) -> None:
-        """Let go what a debugger, or an interrupted teardown, has left."""
-        if self.strays or self.unfinished or self.shared is not None:
-            self._finish_all()
-
-    @explained()
-    def _finish_all(self) -> None:
-        self.finish_strays()
-        if self.shared is not None:
-            # A helper that is gone has ended it.
-            with contextlib.suppress(ReaperDied):
-                self.shared.settle()
-        for supervisor in list(self.unfinished):
-            try:
-                self.finish(supervisor)
-            except ReaperDied:
-                self.unfinished.pop(supervisor, None)
-
-    def find_marked(self) -> list[Finding]:
-        """What bears a mark of this run and is held by nobody, at its end.
-
-        Nothing if no server was ever asked for.
-        """
-        reaper = self._reaper
-        if reaper is None or not reaper.owner.is_this_process:
-            return []
-        from pytest_tmuxlife.leaks.marked import find_marked
-
-        return find_marked(
-            reaper.run_id,
-            reaper.pid,
-            self.ledger,
-            rules=self.settings.ignore,
-            kept=self._kept,
-        )
-
-    @explained()
     def close(self) -> None:
         """End the reaper and with it all that is left of the run."""
         reaper, self._reaper = self._reaper, None
@@ -281,9 +205,6 @@ class Harness:
         if reaper is None:
             return
         try:
-            inotify.close()
-            if reaper.is_alive:
-                self.spares.close()
             for supervisor in free if reaper.is_alive else ():
                 # Else the reaper would wait for it.
                 supervisor.finish()

@@ -17,7 +17,7 @@ from pytest_tmuxlife.leaks.rules import IgnoreRule, Rule
 from pytest_tmuxlife.terminal.lasting import LastingServer
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.harness.lending import Harness
+    from pytest_tmuxlife.harness.lending import Lending
     from pytest_tmuxlife.terminal.options import Options
 
 
@@ -32,7 +32,7 @@ class SharedServer:
         server: What tests get; the same object for all of them.
     """
 
-    def __init__(self, harness: Harness, options: Options) -> None:
+    def __init__(self, harness: Lending, options: Options) -> None:
         self._harness = harness
         self._options = options
         self._claim: Claim | None = None
@@ -116,7 +116,6 @@ class SharedServer:
             BaseException: What cut the wait short, once all is ended.
         """
         server = self.server
-        self._harness.shared = None
         if not server.supervisor.is_alive:
             return None
         left = server.inventory().sessions if server.is_running else []

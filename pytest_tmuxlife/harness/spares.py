@@ -10,7 +10,7 @@ from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.terminal.spare import SpareServer
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.harness.lending import Harness
+    from pytest_tmuxlife.harness.lending import Lending
     from pytest_tmuxlife.terminal.options import Options
 
 # Nothing is in it that could stay longer.
@@ -34,7 +34,7 @@ class Spares:
         lost: So many were ended by somebody, or did not answer.
     """
 
-    def __init__(self, harness: Harness) -> None:
+    def __init__(self, harness: Lending) -> None:
         self._harness = harness
         self.ready: SpareServer | None = None
         self._last: tuple[Mapping[str, str], Options] | None = None

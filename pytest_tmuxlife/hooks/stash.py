@@ -9,8 +9,8 @@ import pytest
 
 # Nothing of it is needed to name it.
 if TYPE_CHECKING:
+    from pytest_tmuxlife.harness.harness import Harness
     from pytest_tmuxlife.harness.keeper import Keeper
-    from pytest_tmuxlife.harness.lending import Harness
     from pytest_tmuxlife.hooks.middle import Middle
     from pytest_tmuxlife.run_settings import Settings
 
@@ -32,7 +32,7 @@ def harness_of(config: pytest.Config) -> Harness:
     harness = config.stash.get(HARNESS_KEY, None)
     if harness is None:
         from pytest_tmuxlife.containment.identity import Identity
-        from pytest_tmuxlife.harness.lending import Harness
+        from pytest_tmuxlife.harness.harness import Harness
 
         given = getattr(config, "workerinput", {}).get(CONTROLLER, "")
         controller = Identity.parse(given)
