@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from panes import Gate, wait_for_program
 
-from pytest_tmuxlife import Pane, Program, Server
+from pytest_tmuxlife import Pane, PaneNotReady, Program, Server
 
 pytestmark = [pytest.mark.tmux(timeout=30), pytest.mark.usefixtures("patient")]
 NAMES = ["bash", "dash", "zsh", "fish", "python", "sqlite"]
@@ -75,3 +75,37 @@ def test_text_is_not_seen_before_tmux_shows_it(tmux_server: Server) -> None:
     tmux_server.cmd("send-keys", "-t", pane.id, "zz")
     pane.wait_for_text("zz", scope="line")
     assert pane.arrival.is_seen(canonical=True)
+
+
+@pytest.mark.parametrize(
+    ("way", "text"),
+    [("send_text", "zz"), ("send_line", "zz"), ("paste", "zz"), ("send_key", "Enter")],
+)
+@pytest.mark.parametrize("name", ["bash", "python"])
+def test_nothing_is_owed_for_what_was_refused(
+    tmux_server: Server, name: str, way: str, text: str
+) -> None:
+    pane = at_prompt(tmux_server, name)
+    tmux_server.cmd("copy-mode", "-t", pane.id)
+    with pytest.raises(PaneNotReady, match="copy-mode"):
+        getattr(pane, way)(text)
+    tmux_server.cmd("send-keys", "-t", pane.id, "-X", "cancel")
+    pane.wait_for_prompt()
+    assert not pane.typist.is_pending
+    assert pane.run("1" if name == "python" else "echo 1").output == "1\n"
+
+
+def test_what_was_typed_before_is_known_still_after_a_refusal(
+    tmux_server: Server,
+) -> None:
+    pane = at_prompt(tmux_server, "bash")
+    pane.send_text("echo on")
+    tmux_server.cmd("copy-mode", "-t", pane.id)
+    for send in (pane.send_text, pane.send_line):
+        with pytest.raises(PaneNotReady, match="copy-mode"):
+            send("lost")
+    tmux_server.cmd("send-keys", "-t", pane.id, "-X", "cancel")
+    assert not pane.is_at_prompt()
+    pane.send_line("e")
+    pane.wait_for_prompt()
+    assert pane.wait_for_text("one").start() == 0

@@ -63,7 +63,7 @@ class PromptRun(Run):
         return CommandResult(self.command, None, output, duration, cut)
 
     def _type(self, line: str) -> Sent:
-        with self.pane.lock:
+        with self.pane.lock, sending.noted_if_sent(self.pane):
             return sending.type_command(self.pane, line, noting=True)
 
     # -- its end -------------------------------------------------------------

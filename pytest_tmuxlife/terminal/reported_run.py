@@ -75,7 +75,7 @@ class ReportedRun(Run):
         """The pane is at its prompt, and the first line of a command comes next."""
 
     def _type(self, line: str, *, noting: bool = False) -> Sent:
-        with self.pane.lock:
+        with self.pane.lock, sending.noted_if_sent(self.pane):
             self.pane.typist.owed_after = self.channel.last.number
             self.channel.asks_for_rest = self.channel.refuses = False
             return sending.type_command(self.pane, line, noting=noting)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from pytest_tmuxlife.clock import holds_within
+from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys, tty
 from pytest_tmuxlife.terminal.arrival import bytes_read_by
 from pytest_tmuxlife.terminal.echo import Sent
@@ -21,6 +23,24 @@ _NEXT_LINE = 1.0
 _EDITOR_READS = 1.0
 
 
+@contextmanager
+def noted_if_sent(pane: PaneHandle) -> Iterator[None]:
+    """What is noted of a send is forgotten if it is refused before any of it is sent.
+
+    Else the prompt would be owed for a line that nobody has typed.
+    """
+    notes = pane.typist, pane.arrival
+    before = [dict(vars(one)) for one in notes]
+    sent = pane.typist.sent
+    try:
+        yield
+    except (PaneDied, PaneNotReady):
+        if pane.typist.sent is sent:
+            for one, attributes in zip(notes, before, strict=True):
+                vars(one).update(attributes)
+        raise
+
+
 def send(pane: PaneHandle, waits: Waits, text: str, *, enter: bool) -> None:
     """See `Pane.send_text` and `Pane.send_line`."""
 
@@ -29,7 +49,8 @@ def send(pane: PaneHandle, waits: Waits, text: str, *, enter: bool) -> None:
         ends = enter and last
         return pane.typist.type(piece, modes, quote=quote, enter=ends, noting=noting)
 
-    _send_in_pieces(pane, waits, text, text.count("\n") + enter, put)
+    with noted_if_sent(pane):
+        _send_in_pieces(pane, waits, text, text.count("\n") + enter, put)
 
 
 def paste(pane: PaneHandle, waits: Waits, text: str) -> None:
@@ -44,7 +65,8 @@ def paste(pane: PaneHandle, waits: Waits, text: str) -> None:
         )
 
     if text:
-        _send_in_pieces(pane, waits, text, text.count("\n"), put)
+        with noted_if_sent(pane):
+            _send_in_pieces(pane, waits, text, text.count("\n"), put)
 
 
 def _send_in_pieces(
@@ -89,12 +111,13 @@ def press(pane: PaneHandle, waits: Waits, names: Sequence[str]) -> None:
     """See `Pane.send_key`."""
     ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
     typed = not keys.ENTER_KEYS.isdisjoint(names)
-    noting = ends_line and waits.note_prompt_owed(typed=typed)
-    if not keys.SIGNAL_KEYS.isdisjoint(names):
-        _wait_for_editor(pane)
-    if pane.typist.is_line_open:
-        _expect(pane, len(names), shows=False)
-    pane.typist.press(names, noting=noting)
+    with noted_if_sent(pane):
+        noting = ends_line and waits.note_prompt_owed(typed=typed)
+        if not keys.SIGNAL_KEYS.isdisjoint(names):
+            _wait_for_editor(pane)
+        if pane.typist.is_line_open:
+            _expect(pane, len(names), shows=False)
+        pane.typist.press(names, noting=noting)
 
 
 def _expect(pane: PaneHandle, count: int, *, shows: bool) -> None:

@@ -173,15 +173,18 @@ class Typist:
         self.open_bytes = before + length if is_counted else 0
         self.recent.append(text if len(text) <= 200 else text[:200] + "...")
         first, *rest = text.split("\n")
-        if self.is_line_open and self._unsettled:
-            first = self._unsettled.pop() + first
-        new = len(self._unsettled)
-        self._unsettled += [first, *rest]
-        self.is_line_open = not enter and bool(self._unsettled[-1])
-        if not self._unsettled[-1]:
-            self._unsettled.pop()
-        for line in self._unsettled[new:][-_REMEMBERED:]:
+        unsettled = [*self._unsettled]
+        if self.is_line_open and unsettled:
+            first = unsettled.pop() + first
+        new = len(unsettled)
+        unsettled += [first, *rest]
+        self.is_line_open = not enter and bool(unsettled[-1])
+        if not unsettled[-1]:
+            unsettled.pop()
+        for line in unsettled[new:][-_REMEMBERED:]:
             self._ever_sent[squash(line)] = None
+        # A new one: what was noted before can be gone back to.
+        self._unsettled = unsettled
         while len(self._ever_sent) > _REMEMBERED:
             del self._ever_sent[next(iter(self._ever_sent))]
 
