@@ -310,3 +310,18 @@ def test_fish_refuses_what_its_editor_shows_in_another_way(pane: Pane) -> None:
         pane.run("echo a\tb")
     pane.send_line("printf '%s' 'a\tb' | tr '\\t' T")
     pane.wait_for_text("aTb")
+
+
+@pytest.mark.parametrize("name", ["fish"])
+def test_line_that_fish_keeps_for_its_syntax_is_named(
+    pane: Pane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "_NO_MORE_COMES", 0.05)
+    for way_out in (["C-c"], ["BSpace", "Enter"]):
+        pane.send_line("echo )")
+        with pytest.raises(PaneNotReady, match="refused what was sent") as caught:
+            pane.wait_for_prompt()
+        assert caught.value.state == "refused"
+        pane.send_key(*way_out)
+        pane.wait_for_prompt()
+    assert pane.run("echo on").output == "on\n"

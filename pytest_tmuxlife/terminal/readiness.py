@@ -9,6 +9,7 @@ from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.screen import Grid
 
 CONTINUATION = "continuation prompt"
+REFUSED = "refused"
 BUSY = "busy"
 # So long the rest of an incomplete input has not come: it was all.
 _NO_MORE_COMES = 1.0
@@ -21,7 +22,7 @@ def not_ready(pane: PaneHandle) -> PaneNotReady:
 
 
 def lasting(pane: PaneHandle, grid: Grid) -> PaneNotReady | None:
-    """The error if only keys end what the pane does: a mode, an incomplete input."""
+    """The error if only keys end what the pane does: a mode, an input with no end."""
     if grid.mode:
         return _error(
             pane,
@@ -30,9 +31,17 @@ def lasting(pane: PaneHandle, grid: Grid) -> PaneNotReady | None:
             f"it is in {grid.mode}, which takes keys for itself; leave it first: "
             "cmd('send-keys', '-t', pane.id, '-X', 'cancel')",
         )
+    keys = ", ".join(repr(key) for key in pane.launch.cancel)
+    way_out = f", or send_key({keys})" if keys else ""
+    if pane.channel is not None and pane.channel.refuses:
+        return _error(
+            pane,
+            grid,
+            REFUSED,
+            f"{pane.program} has refused what was sent (a syntax error?), and keeps it "
+            f"in its line; correct it there{way_out}",
+        )
     if asks_for_rest(pane, grid) and not _has_unread(pane):
-        keys = ", ".join(repr(key) for key in pane.launch.cancel)
-        way_out = f", or send_key({keys})" if keys else ""
         return _error(
             pane,
             grid,

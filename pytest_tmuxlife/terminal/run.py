@@ -105,7 +105,7 @@ class Run(ABC):
             f"{self.command!r} was refused by {self.pane.program} (a syntax error?), "
             f"and taken out of its line with {', '.join(cancel)}\n{screen.describe()}",
             pane=self.pane.id,
-            state="refused",
+            state=readiness.REFUSED,
         )
 
     def _timed_out(self, hint: str = "") -> CommandTimeout:

@@ -263,7 +263,7 @@ class Waits:
             typist.has_typed_ahead = True
             typist.due += 1
         typist.owed_after = number
-        pane.channel.asks_for_rest = False
+        pane.channel.asks_for_rest = pane.channel.refuses = False
         # Until something shows, a continuation prompt is the one before C-c.
         return not typed
 
