@@ -6,6 +6,7 @@ its time too: until then the screen shows a prompt with nothing behind it.
 
 from __future__ import annotations
 
+from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.terminal.events import bytes_read
 
@@ -17,6 +18,11 @@ def bytes_read_by(pid: int) -> int:
     """
     content = procfs.read_bytes(f"/proc/{pid}/io")
     return int(content.split(b"\n", 1)[0].split()[1]) if content else 0
+
+
+# After so many seconds the screen is believed: not all that was sent is read by the
+# pane's own process (a program below it may read), nor drawn.
+_LONG_ENOUGH = 0.5
 
 
 class Arrival:
@@ -35,6 +41,7 @@ class Arrival:
         self._server_pid = server_pid
         self._due = 0
         self._shown_after = b""
+        self._believed = Deadline(0.0)
         self.prompt = 0
 
     def expect(self, count: int, prompt: int, *, is_first: bool, shows: bool) -> None:
@@ -43,22 +50,35 @@ class Arrival:
         Args:
             count: No more than those that the program will read.
             prompt: Number of the last prompt.
-            is_first: The line is empty.
+            is_first: Nothing is known to be in the line.
             shows: Something of them will be drawn; of a key nothing may be.
         """
         self.prompt = prompt
         before = 0 if is_first else self._due
         self._due = max(bytes_read_by(self._pid), before) + count
-        if shows:
-            self._shown_after = bytes_read(self._server_pid)
+        if shows or is_first:
+            self._shown_after = bytes_read(self._server_pid) if shows else b""
+        self._believed = Deadline(_LONG_ENOUGH)
+
+    @property
+    def is_read(self) -> bool:
+        """The pane's process has read it, or it was long enough ago."""
+        read = bytes_read_by(self._pid)
+        return not read or read >= self._due or self._believed.expired
 
     def is_seen(self, *, canonical: bool) -> bool:
-        """It was read, and tmux has read something since that some program printed.
+        """It was read, and tmux has read since what some program printed.
 
         Args:
             canonical: The terminal is cooked: it hands on whole lines only.
         """
+        if self._believed.expired:
+            return True
         if self._shown_after and self._shown_after == bytes_read(self._server_pid):
             return False
-        read = bytes_read_by(self._pid)
-        return canonical or not read or read >= self._due
+        return canonical or self.is_read
+
+    @property
+    def next_look(self) -> Deadline | None:
+        """When the screen is believed; None if it is."""
+        return None if self._believed.expired else self._believed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from pytest_tmuxlife.terminal import exits, keys, sending
+from pytest_tmuxlife.terminal import at_prompt, exits, keys, sending
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.waits import Scope, Waits
 
@@ -35,13 +35,13 @@ class Dialogue(PaneHandle):
         """
         with self.lock:
             self._check_alive()
-            sending.send(self, self.waits, text, enter=False)
+            sending.send(self, text, enter=False)
 
     def send_line(self, text: str) -> None:
         """Type *text* and Enter. Errors as for `send_text`."""
         with self.lock:
             self._check_alive()
-            sending.send(self, self.waits, text, enter=True)
+            sending.send(self, text, enter=True)
 
     def paste(self, text: str) -> None:
         """Paste *text* as one piece, through a tmux buffer that is deleted again.
@@ -53,7 +53,7 @@ class Dialogue(PaneHandle):
         """
         with self.lock:
             self._check_alive()
-            sending.paste(self, self.waits, text)
+            sending.paste(self, text)
 
     def interrupt(self) -> None:
         """Press ``C-c``: what is in the foreground gets SIGINT, or the key."""
@@ -71,7 +71,7 @@ class Dialogue(PaneHandle):
             keys.check_key(name)
         with self.lock:
             self._check_alive()
-            sending.press(self, self.waits, names)
+            sending.press(self, names)
 
     def _check_alive(self) -> None:
         if self.has_ended:
@@ -171,4 +171,4 @@ class Dialogue(PaneHandle):
         What a job in the background prints behind a shell's prompt changes
         nothing; what was typed there does. Raises PaneDied if the pane is gone.
         """
-        return self.waits.is_at_prompt()
+        return at_prompt.is_at_prompt(self)

@@ -9,11 +9,15 @@ from pytest_tmuxlife.clock import holds_within
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys, tty
 from pytest_tmuxlife.terminal.arrival import bytes_read_by
+from pytest_tmuxlife.terminal.at_prompt import (
+    is_at_prompt,
+    note_prompt_owed,
+    shows_empty_line,
+)
 from pytest_tmuxlife.terminal.echo import Sent
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.keys import encoded
 from pytest_tmuxlife.terminal.tty import TerminalModes
-from pytest_tmuxlife.terminal.waits import Waits
 
 # From the end of a line until the program reads the next one: a millisecond,
 # unless the machine is busy. One that carries the line out for longer than that
@@ -41,7 +45,7 @@ def noted_if_sent(pane: PaneHandle) -> Iterator[None]:
         raise
 
 
-def send(pane: PaneHandle, waits: Waits, text: str, *, enter: bool) -> None:
+def send(pane: PaneHandle, text: str, *, enter: bool) -> None:
     """See `Pane.send_text` and `Pane.send_line`."""
 
     def put(piece: str, modes: TerminalModes | None, noting: bool, last: bool) -> Sent:
@@ -50,10 +54,10 @@ def send(pane: PaneHandle, waits: Waits, text: str, *, enter: bool) -> None:
         return pane.typist.type(piece, modes, quote=quote, enter=ends, noting=noting)
 
     with noted_if_sent(pane):
-        _send_in_pieces(pane, waits, text, text.count("\n") + enter, put)
+        _send_in_pieces(pane, text, text.count("\n") + enter, put)
 
 
-def paste(pane: PaneHandle, waits: Waits, text: str) -> None:
+def paste(pane: PaneHandle, text: str) -> None:
     """See `Pane.paste`."""
 
     def put(piece: str, modes: TerminalModes | None, noting: bool, last: bool) -> Sent:
@@ -66,12 +70,11 @@ def paste(pane: PaneHandle, waits: Waits, text: str) -> None:
 
     if text:
         with noted_if_sent(pane):
-            _send_in_pieces(pane, waits, text, text.count("\n"), put)
+            _send_in_pieces(pane, text, text.count("\n"), put)
 
 
 def _send_in_pieces(
     pane: PaneHandle,
-    waits: Waits,
     text: str,
     ends: int,
     put: Callable[[str, TerminalModes | None, bool, bool], Sent],
@@ -82,7 +85,7 @@ def _send_in_pieces(
     is refused too.
     """
     modes = _checked(pane, text)
-    noting = bool(ends) and _note_ends(pane, waits, ends)
+    noting = bool(ends) and _note_ends(pane, ends)
     *before, piece = keys.pieces(text, is_edited=_is_edited(pane, modes))
     start: Sent | None = None
     while before:
@@ -93,7 +96,7 @@ def _send_in_pieces(
         modes = _checked(pane, before[0] if before else piece)
     is_ended = ends > text.count("\n") or text.endswith("\n")
     if piece and not is_ended:
-        _expect(pane, len(encoded(piece)), shows=True)
+        _expect(pane, piece)
     put(piece, modes, noting, True)
     if start is not None:
         pane.typist.began(start)
@@ -107,24 +110,36 @@ def type_command(pane: PaneHandle, line: str, *, noting: bool) -> Sent:
     )
 
 
-def press(pane: PaneHandle, waits: Waits, names: Sequence[str]) -> None:
+def press(pane: PaneHandle, names: Sequence[str]) -> None:
     """See `Pane.send_key`."""
-    ends_line = not keys.LINE_ENDING_KEYS.isdisjoint(names)
-    typed = not keys.ENTER_KEYS.isdisjoint(names)
     with noted_if_sent(pane):
-        noting = ends_line and waits.note_prompt_owed(typed=typed)
+        ends_line = _ends_line(pane, names)
+        typed = not keys.ENTER_KEYS.isdisjoint(names)
         if not keys.SIGNAL_KEYS.isdisjoint(names):
             _wait_for_editor(pane)
-        if pane.typist.is_line_open:
-            _expect(pane, len(names), shows=False)
-        pane.typist.press(names, noting=noting)
+        noting = ends_line and note_prompt_owed(pane, typed=typed)
+        if not keys.SIGNAL_KEYS.issuperset(names):
+            _expect(pane, "".join(name for name in names if len(name) == 1))
+        pane.typist.press(names, ends_line=ends_line, noting=noting)
 
 
-def _expect(pane: PaneHandle, count: int, *, shows: bool) -> None:
-    """Note what shows, later, that so many bytes have arrived in an open line."""
-    prompt = pane.channel.drain().number if pane.channel is not None else 0
-    is_first = not pane.typist.is_line_open
-    pane.arrival.expect(count, prompt, is_first=is_first, shows=shows)
+def _ends_line(pane: PaneHandle, names: Sequence[str]) -> bool:
+    """A new prompt comes for one of them; for C-z only where it stops a job."""
+    ends = keys.LINE_ENDING_KEYS.intersection(names)
+    return bool(ends) and not (ends == {"C-z"} and is_at_prompt(pane))
+
+
+def _expect(pane: PaneHandle, typed: str) -> None:
+    """Note by what it shows, later, that *typed* has arrived in an open line."""
+    modes = tty.modes(pane.terminal)
+    # In a cooked terminal the kernel itself can take it out again.
+    is_cooked = modes is None or modes.canonical
+    pane.arrival.expect(
+        0 if is_cooked else len(encoded(typed)),
+        pane.channel.drain().number if pane.channel is not None else 0,
+        is_first=not pane.typist.is_line_open,
+        shows=bool(typed),
+    )
 
 
 def _checked(pane: PaneHandle, text: str) -> TerminalModes | None:
@@ -147,8 +162,8 @@ def _quotes(pane: PaneHandle, modes: TerminalModes | None) -> bool:
     return _is_edited(pane, modes)
 
 
-def _note_ends(pane: PaneHandle, waits: Waits, ends: int) -> bool:
-    noting = waits.note_prompt_owed()
+def _note_ends(pane: PaneHandle, ends: int) -> bool:
+    noting = note_prompt_owed(pane)
     if ends > 1:
         # Each may have a prompt of its own.
         pane.typist.has_typed_ahead = True
@@ -174,15 +189,21 @@ def _wait_until_read(pane: PaneHandle, count: int) -> None:
 def _wait_for_editor(pane: PaneHandle) -> None:
     """A line editor about to read does so: before that it misses a signal.
 
-    bash, zsh and fish note the signal, and look at the note after the next key.
+    bash, zsh and fish note the signal, and look at the note after the next key; and
+    so do others, if what was typed before has just come.
     """
-    if not pane.launch.has_status:
+    is_open = pane.typist.is_line_open
+    if not (pane.launch.has_status or (is_open and pane.launch.edits_lines)):
         return
 
     def reads() -> bool:
         modes = tty.modes(pane.terminal)
-        if modes is None or modes.canonical:
+        if modes is None or modes.canonical or not pane.shell_is_in_foreground:
             return True
-        return pane.is_asleep or not pane.shell_is_in_foreground
+        if is_open and (modes.unread or not pane.arrival.is_read):
+            return False
+        # What it reads else, as fish does files, counts there too.
+        is_drawn = not is_open or pane.typist.has_pressed or not shows_empty_line(pane)
+        return is_drawn and pane.is_asleep
 
     holds_within(_EDITOR_READS, reads)

@@ -63,6 +63,11 @@ class Typist:
         self._line_start: tuple[int, int] | None = None
 
     @property
+    def has_pressed(self) -> bool:
+        """Keys were pressed since the program was seen at an empty prompt."""
+        return self._pressed
+
+    @property
     def is_pending(self) -> bool:
         """Something was sent since `settle`, or a line is not ended yet."""
         return bool(self._unsettled) or self.is_line_open or self._pressed
@@ -109,11 +114,13 @@ class Typist:
         self.ends_line = enter or "\n" in text
         return self._send(commands, is_echoed)
 
-    def press(self, names: Sequence[str], *, noting: bool = False) -> Sent:
+    def press(
+        self, names: Sequence[str], *, ends_line: bool, noting: bool = False
+    ) -> Sent:
         """Press keys; return where the cursor stood. *noting* as for `type`."""
         self._shown_before = self._camera.screen() if noting else None
         self.recent.append(" ".join(names))
-        self.ends_line = bool(keys.LINE_ENDING_KEYS.intersection(names))
+        self.ends_line = ends_line
         if self.ends_line:
             self.is_line_open = False
         if keys.EMPTYING_KEYS.intersection(names):

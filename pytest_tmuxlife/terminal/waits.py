@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
-from pytest_tmuxlife.clock import Deadline, holds_within
+from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import (
     PaneDied,
     PaneNotReady,
@@ -14,10 +14,9 @@ from pytest_tmuxlife.errors import (
     TmuxLifeError,
     WaitTimeout,
 )
-from pytest_tmuxlife.terminal import readiness, tty
+from pytest_tmuxlife.terminal import at_prompt, readiness
 from pytest_tmuxlife.terminal.choice import Choice
 from pytest_tmuxlife.terminal.client import limited_by
-from pytest_tmuxlife.terminal.command import behind_prompt
 from pytest_tmuxlife.terminal.events import PaneEvents
 from pytest_tmuxlife.terminal.exits import ENDING, died
 from pytest_tmuxlife.terminal.fresh import FreshText
@@ -28,8 +27,6 @@ from pytest_tmuxlife.terminal.timeouts import timed_out, unanswered
 
 Scope = Literal["screen", "line", "history"]
 _Found = TypeVar("_Found")
-# What a program needs from its prompt to a sleep in read(2), and more.
-_AWAKE = 0.02
 
 
 def compiled(pattern: object) -> tuple[re.Pattern[str], str]:
@@ -118,7 +115,7 @@ class Waits:
         lasting = readiness.LastingState(pane)
 
         def look() -> bool | None:
-            if self.is_at_prompt():
+            if at_prompt.is_at_prompt(pane):
                 return True
             error = lasting.look()
             if error is not None:
@@ -126,7 +123,7 @@ class Waits:
             return None
 
         try:
-            self.until(look, timeout, "prompt")
+            self.until(look, timeout, "prompt", lambda: pane.arrival.next_look)
         except WaitTimeout as error:
             refusal = (
                 readiness.lasting(pane, pane.camera.screen()) if error.screen else None
@@ -244,83 +241,3 @@ class Waits:
 
     def _cursor_line(self) -> str:
         return self._pane.camera.screen().cursor_line
-
-    def note_prompt_owed(self, *, typed: bool = True) -> bool:
-        """A line is about to end; True if the screen before is to be noted.
-
-        Args:
-            typed: By a text or Enter, not by a signal such as that of C-c.
-        """
-        pane, typist = self._pane, self._pane.typist
-        if pane.channel is None:
-            if typed and pane.launch.prompt is not None:
-                typist.has_typed_ahead = not self.is_at_prompt()
-            return pane.launch.prompt is not None
-        number = pane.channel.drain().number
-        if number > typist.owed_after:
-            typist.due = number + 1
-        elif typed:
-            typist.has_typed_ahead = True
-            typist.due += 1
-        typist.owed_after = number
-        pane.channel.asks_for_rest = pane.channel.refuses = False
-        # Until something shows, a continuation prompt is the one before C-c.
-        return not typed
-
-    def _sleeps(self) -> bool:
-        """The program is not about to show a line that it has just read."""
-        return holds_within(_AWAKE, lambda: self._pane.is_asleep)
-
-    def is_at_prompt(self) -> bool:
-        """See `Pane.is_at_prompt`."""
-        pane = self._pane
-        if pane.channel is not None:
-            record = pane.channel.drain()
-            if record.number <= pane.typist.owed_after:
-                return False
-        if not pane.shell_is_in_foreground:
-            return False
-        if pane.typist.has_typed_ahead and not self._sleeps():
-            return False
-        modes = tty.modes(pane.terminal)
-        if modes is None or modes.unread:
-            return False
-        # Before the look: what comes between the two is not missed so.
-        is_seen = self._open_line_is_seen(modes)
-        prompt = pane.launch.house_prompt
-        if pane.channel is None or prompt is None:
-            grid = pane.camera.screen()
-            return not grid.mode and self._cursor_is_behind_prompt(grid, is_seen)
-        # Behind output without a final newline the prompt may take two rows.
-        grid = pane.camera.joined_screen()
-        if grid.mode:
-            return False
-        behind = behind_prompt(grid.lines, prompt, pane.channel.last.number)
-        if pane.typist.is_line_open:
-            return is_seen and behind == ""
-        if behind and pane.typist.has_typed_ahead:
-            # A line that was typed ahead, or what it prints; unless the shell's
-            # editor waits for more: its drawing can leave something there.
-            reads = pane.launch.has_status and not modes.canonical
-            return reads or pane.channel.last.number >= pane.typist.due
-        return behind is not None
-
-    def _cursor_is_behind_prompt(self, grid: Grid, is_seen: bool) -> bool:
-        typist, prompt = self._pane.typist, self._pane.launch.prompt
-        if prompt is None or typist.is_unanswered(grid):
-            return False
-        if prompt.search(grid.until_cursor) is None:
-            return False
-        sent = typist.sent
-        return is_seen or sent is None or grid.cursor_row > sent.row
-
-    def _open_line_is_seen(self, modes: tty.TerminalModes) -> bool:
-        """What was typed is drawn: if it does not stand there, it is gone."""
-        pane = self._pane
-        if not pane.typist.is_line_open:
-            return True
-        if not modes.canonical and not pane.is_asleep:
-            return False
-        channel = pane.channel
-        is_newer = channel is not None and channel.last.number > pane.arrival.prompt
-        return is_newer or pane.arrival.is_seen(canonical=modes.canonical)
