@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from pytest_tmuxlife.terminal import at_prompt, exits, keys, sending
+from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal import at_prompt, differences, exits, keys, sending
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.waits import Scope, Waits
 
@@ -63,7 +64,8 @@ class Dialogue(PaneHandle):
         """Press keys, by tmux's names: ``Enter``, ``C-c``, ``Up``, ``F5``, ``x``.
 
         Raises:
-            TmuxLifeError: There is no key of that name; nothing was sent.
+            TmuxLifeError: There is no key of that name, or no code for it in this
+                tmux (as for ``S-Tab`` before 3.5); nothing was sent.
             PaneDied: The program has ended.
             PaneNotReady: The pane is in copy mode.
         """
@@ -71,7 +73,24 @@ class Dialogue(PaneHandle):
             keys.check_key(name)
         with self.lock:
             self._check_alive()
+            self._check_codes(names)
             sending.press(self, names)
+
+    def _check_codes(self, names: Sequence[str]) -> None:
+        """There is a code for each key: the name of another tmux types as text."""
+        odd = [key for key in names if differences.lacks_code(*keys.parts_of(key))]
+        if not odd:
+            return
+        question = ("display-message", "-p", "-t", self.id, differences.KEY_QUESTION)
+        answer = self.camera.ask(*question)
+        for key in odd:
+            if differences.is_typed_as_text(*keys.parts_of(key), answer):
+                raise TmuxLifeError(
+                    f"a terminal has no code for the key {key!r}, and tmux "
+                    f"{answer.split()[0]} would type its name; with the tmux option "
+                    "extended-keys programs can ask for one",
+                    key=key,
+                )
 
     def _check_alive(self) -> None:
         if self.has_ended:

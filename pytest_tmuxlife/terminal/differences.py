@@ -9,6 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pytest_tmuxlife.terminal.version import parse_version
+
+KEY_QUESTION = "#{version} #{extended-keys}"
+# Since then mostly a modifier for which there is no code is left out.
+_LEAVES_OUT = (3, 5)
+_NO_CONTROL = frozenset('"$%&*{|}~')
+_NO_CONTROL_SINCE = frozenset({*"#$%&*", "BSpace", "Escape"})
+_NO_CONTROL_META = frozenset(
+    {
+        *"!\"#$%&'()*+,-./0123456789:;<=>`{|}~",
+        "BSpace",
+        "BTab",
+        "Enter",
+        "Escape",
+        "Tab",
+    }
+)
+_NO_SHIFT = frozenset({"BSpace", "BTab", "Enter", "Escape", "Space", "Tab"})
 # In place of a pid that tmux does not tell.
 NO_PID = 0
 
@@ -56,3 +74,32 @@ def with_history_limit(
         *(";", "set-option", "history-limit", str(limit)),
         *(";", *globally, str(default)),
     ]
+
+
+def lacks_code(modifiers: str, base: str) -> bool:
+    """The terminal's code for a key may not exist: ask `KEY_QUESTION`."""
+    return any(_lacks_code(modifiers, base, is_new=new) for new in (False, True))
+
+
+def is_typed_as_text(modifiers: str, base: str, answer: str) -> bool:
+    """Tmux has no code for the key and types its name.
+
+    With ``extended-keys`` the program decides, which is left to it.
+
+    Args:
+        modifiers: Some of ``CMS``.
+        base: What they modify.
+        answer: Of tmux to `KEY_QUESTION`.
+    """
+    version, _, extended = answer.strip().partition(" ")
+    is_new = (parse_version(version) or _LEAVES_OUT) >= _LEAVES_OUT
+    return extended == "off" and _lacks_code(modifiers, base, is_new=is_new)
+
+
+def _lacks_code(modifiers: str, base: str, *, is_new: bool) -> bool:
+    control, meta = "C" in modifiers, "M" in modifiers
+    if is_new:
+        return control and base in _NO_CONTROL_SINCE
+    if "S" in modifiers:
+        return base in _NO_SHIFT or (len(base) == 1 and base.isascii())
+    return control and base in (_NO_CONTROL_META if meta else _NO_CONTROL)

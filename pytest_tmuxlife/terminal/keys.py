@@ -18,8 +18,9 @@ _MOVES = {"Up", "Down", "Left", "Right", "Home", "End"}
 _PAGES = {"NPage", "PageDown", "PgDn", "PPage", "PageUp", "PgUp"}
 _EDITS = {"BSpace", "BTab", "DC", "Delete", "Enter", "Escape", "IC", "Insert"}
 _FUNCTIONS = {f"F{number}" for number in range(1, 13)}
-_KEY_NAMES = frozenset(_MOVES | _PAGES | _EDITS | _FUNCTIONS | {"Space", "Tab"})
-_MODIFIERS = re.compile(r"(?:[CMS]-|\^)*")
+KEY_NAMES = frozenset(_MOVES | _PAGES | _EDITS | _FUNCTIONS | {"Space", "Tab"})
+# A caret alone, or behind a modifier, is the key of that name.
+_MODIFIERS = re.compile(r"(?:\^(?=.))?(?:[CMS]-)*", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 # Keys that end a line, or bring a new prompt.
 ENTER_KEYS = frozenset({"Enter", "C-m", "C-j"})
@@ -46,16 +47,24 @@ def check_key(key: str) -> str:
 
     Source: tmux(1), KEY BINDINGS.
     """
-    match = _MODIFIERS.match(key)
-    base = key[match.end() :] if match else key
-    if (len(base) == 1 and base.isprintable()) or base in _KEY_NAMES:
-        return key
+    if isinstance(key, str):
+        _, base = parts_of(key)
+        if (len(base) == 1 and base.isprintable()) or base in KEY_NAMES:
+            return key
     raise TmuxLifeError(
         f"{key!r} is no tmux key; keys are single characters, or "
-        f"{', '.join(sorted(_KEY_NAMES))}, with C-, M- or S- before them; for text "
+        f"{', '.join(sorted(KEY_NAMES))}, with C-, M- or S- before them; for text "
         "use send_text",
         key=key,
     )
+
+
+def parts_of(key: str) -> tuple[str, str]:
+    """The modifiers of *key* (``C``, ``M``, ``S``), and what they modify."""
+    match = _MODIFIERS.match(key)
+    assert match is not None
+    given = match[0].replace("^", "C").replace("-", "")
+    return "".join(sorted(set(given))), key[match.end() :]
 
 
 def check_text(

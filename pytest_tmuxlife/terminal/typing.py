@@ -12,7 +12,7 @@ from functools import cached_property
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys
 from pytest_tmuxlife.terminal.camera import Camera
-from pytest_tmuxlife.terminal.client import Client
+from pytest_tmuxlife.terminal.client import Client, literal
 from pytest_tmuxlife.terminal.differences import paste_flags
 from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
 from pytest_tmuxlife.terminal.screen import Grid
@@ -126,7 +126,8 @@ class Typist:
         if keys.EMPTYING_KEYS.intersection(names):
             self.open_bytes = 0
         self._pressed = True
-        return self._send([["send-keys", "-t", self._pane, "--", *names]], True)
+        words = [literal(name) for name in names]
+        return self._send([["send-keys", "-t", self._pane, "--", *words]], True)
 
     def paste(
         self,
