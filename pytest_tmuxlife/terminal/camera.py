@@ -41,6 +41,15 @@ def _parse(output: str) -> Grid:
     )
 
 
+def _counted(row: int) -> str:
+    """A row counted from the oldest line, as tmux takes it.
+
+    It subtracts the history's size itself, so that nothing can scroll between the
+    question for that and the capture.
+    """
+    return f'"#{{e|-|:{max(0, row)},#{{history_size}}}}"'
+
+
 def _beginnings(lines: Sequence[str], rows: Sequence[str]) -> Iterator[int]:
     """The row in which each of the joined lines begins."""
     row = 0
@@ -92,6 +101,10 @@ class Camera:
         """The history and the visible rows, wrapped lines joined."""
         return self._look(["capture-pane", "-p", "-J", "-t", self._pane, "-S", "-"])
 
+    def rows(self) -> Grid:
+        """The history and the visible rows as they are."""
+        return self._look(["capture-pane", "-p", "-t", self._pane, "-S", "-"])
+
     def last(self, rows: int) -> Grid:
         """The visible rows and so many above, wrapped lines joined."""
         capture = ["capture-pane", "-p", "-J", "-t", self._pane]
@@ -102,14 +115,27 @@ class Camera:
 
         If the screen was cleared above that row, all that is visible.
         """
-        # tmux itself subtracts the history's size, so that nothing can
-        # scroll between the question for it and the capture.
-        capture = (
-            f"capture-pane -p -J -t {self._pane} "
-            f'-S "#{{e|-|:{max(0, row)},#{{history_size}}}}"'
-        )
-        grid = self._look(["run-shell", "-C", "-t", self._pane, capture])
+        grid = self._look_by_commands(f"capture-pane -p -J -S {_counted(row)}")
         return self.joined_screen() if row > grid.cursor_row else grid
+
+    def below(self, row: int, distance: int) -> tuple[str, Grid]:
+        """One row, and all rows from so many below it on.
+
+        Args:
+            row: Counted from the oldest line.
+            distance: How far below it the others begin.
+
+        Returns:
+            The row; and the look at the others, wrapped lines joined.
+        """
+        capture = f"capture-pane -p -J -S {_counted(row + distance)}"
+        if not distance:
+            grid = self._look_by_commands(capture)
+            return "".join(grid.lines[:1]), grid
+        first = _counted(row)
+        one = f"capture-pane -p -S {first} -E {first}"
+        grid = self._look_by_commands(one, capture)
+        return "".join(grid.lines[:1]), replace(grid, lines=grid.lines[1:])
 
     def ask(self, *arguments: str, stdin: bytes = b"") -> str:
         """What tmux prints for a command that concerns this pane.
@@ -121,6 +147,10 @@ class Camera:
         answer = self._client.call(arguments, stdin=stdin)
         self.check(answer)
         return answer.stdout.decode("utf-8", "backslashreplace")
+
+    def _look_by_commands(self, *captures: str) -> Grid:
+        commands = " ; ".join(f"{capture} -t {self._pane}" for capture in captures)
+        return self._look(["run-shell", "-C", "-t", self._pane, commands])
 
     def _look(self, capture: Sequence[str]) -> Grid:
         answer = self._client.call(

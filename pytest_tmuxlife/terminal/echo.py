@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pytest_tmuxlife.terminal.anchor import Anchor
 from pytest_tmuxlife.terminal.width import split_at, split_glued, width
 
 _CARET = re.compile(r"[\x00-\x1f\x7f]")
@@ -46,6 +47,7 @@ class Sent:
         history: The history's size before it.
         is_echoed: The terminal or a line editor will echo it.
         on_alternate: A full-screen program had the alternate screen.
+        anchor: A prompt by which the row is known if it moves; None without one.
     """
 
     lines: tuple[str, ...]
@@ -54,6 +56,7 @@ class Sent:
     history: int
     is_echoed: bool
     on_alternate: bool = False
+    anchor: Anchor | None = None
 
 
 @dataclass(slots=True)

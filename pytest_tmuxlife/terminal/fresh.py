@@ -74,8 +74,8 @@ class FreshText:
         typist, prompt = self._pane.typist, self._pane.launch.pattern
         taken = Deadline(0.0)
         with self._pane.lock:
-            self._sent = typist.sent
             lines, is_settled = typist.fresh(prompt)
+            self._sent = typist.sent
         found = search("\n".join(lines))
         # While an echo is awaited only a look at all of it tells where that is.
         self._is_long = is_settled and len(lines) > _MANY

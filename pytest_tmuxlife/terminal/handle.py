@@ -6,6 +6,7 @@ import threading
 
 from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.anchor import Anchors
 from pytest_tmuxlife.terminal.arrival import Arrival
 from pytest_tmuxlife.terminal.camera import Camera
 from pytest_tmuxlife.terminal.channel import PromptChannel
@@ -71,7 +72,8 @@ class PaneHandle:
         self.reader = ""
         self.clean_since = b""
         self.channel = channel
-        self.typist = Typist(client, id, self.camera)
+        anchors = Anchors(self.launch.house_prompt, channel)
+        self.typist = Typist(client, id, self.camera, anchors)
         self.arrival = Arrival(pid, server_pid)
 
     def __repr__(self) -> str:

@@ -11,19 +11,31 @@ from functools import cached_property
 
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys
+from pytest_tmuxlife.terminal.anchor import Anchor, Anchors
 from pytest_tmuxlife.terminal.camera import Camera
 from pytest_tmuxlife.terminal.client import Client, literal
 from pytest_tmuxlife.terminal.differences import paste_flags
 from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
 from pytest_tmuxlife.terminal.screen import Grid
+from pytest_tmuxlife.terminal.since import is_cut, row_on_screen, rows_since
 from pytest_tmuxlife.terminal.tty import TerminalModes
 
 _PLACE = (
-    "#{history_size} #{cursor_y} #{cursor_x} #{alternate_on} #{pane_dead} "
-    "#{?pane_in_mode,#{pane_mode},-}"
+    "#{?pane_in_mode,#{pane_mode},-} "
+    "#{history_size} #{cursor_y} #{cursor_x} #{alternate_on} #{pane_dead}"
 )
 _SHOWN = 3
 _REMEMBERED = 1000
+
+
+def _anchored(
+    anchors: Sequence[Anchor], rows: Sequence[int], row: int
+) -> Anchor | None:
+    """The first of *anchors* that is not below *row*; *rows* from 1, 0 for none."""
+    for anchor, found in zip(anchors, rows, strict=True):
+        if 0 < found <= row + 1:
+            return replace(anchor, above=row + 1 - found)
+    return None
 
 
 class Typist:
@@ -43,10 +55,13 @@ class Typist:
             the program itself gets them.
     """
 
-    def __init__(self, client: Client, pane: str, camera: Camera) -> None:
+    def __init__(
+        self, client: Client, pane: str, camera: Camera, anchors: Anchors
+    ) -> None:
         self._client = client
         self._pane = pane
         self._camera = camera
+        self._anchors = anchors
         self.sent: Sent | None = None
         self.recent: deque[str] = deque(maxlen=_SHOWN)
         self.owed_after = 0
@@ -163,7 +178,7 @@ class Typist:
     def resized(self) -> None:
         """The rows have moved: all that the screen shows counts as new."""
         if self.sent is not None:
-            self.sent = replace(self.sent, row=sys.maxsize)
+            self.sent = replace(self.sent, row=sys.maxsize, anchor=None)
         self.ends_line = False
 
     def began(self, first: Sent) -> None:
@@ -197,11 +212,13 @@ class Typist:
             del self._ever_sent[next(iter(self._ever_sent))]
 
     def _send(self, commands: Sequence[Sequence[str]], is_echoed: bool) -> Sent:
-        look = ["display-message", "-p", "-t", self._pane, _PLACE]
+        anchors = self._anchors.newest()
+        questions = [_PLACE, *(anchor.question for anchor in anchors)]
+        look = ["display-message", "-p", "-t", self._pane, " ".join(questions)]
         # With a second line tmux hands out the first without being asked for it.
         batches = list(keys.batches([look, ["display-message", "-p", ""], *commands]))
         answer = self._client.call(batches[0])
-        *words, mode = answer.stdout.decode().split() or [""]
+        mode, *words = answer.stdout.decode().split() or [""]
         place = [int(word) for word in words]
         if place:
             # First of all: in copy mode tmux refuses keys for a reason of its own.
@@ -215,7 +232,13 @@ class Typist:
         row, column = self._line_start or (history + y, x)
         self._line_start = (row, column) if self.is_line_open else None
         self.sent = Sent(
-            tuple(self._unsettled), row, column, history, is_echoed, bool(place[3])
+            tuple(self._unsettled),
+            row,
+            column,
+            history,
+            is_echoed,
+            bool(place[3]),
+            _anchored(anchors, place[5:], row - history),
         )
         return self.sent
 
@@ -257,18 +280,21 @@ class Typist:
         sent = self.sent
         if sent is None:
             return self._camera.since(0).lines, True
-        grid = self._camera.since(sent.row)
+        sent, grid = rows_since(self._camera, sent)
+        self._count_anew(sent)
         lines = grid.lines
         # A full-screen program draws anywhere, and has no history.
-        is_new_screen = grid.is_alternate
-        is_cut = sent.row > grid.cursor_row or grid.history < sent.history
-        if is_new_screen or is_cut:
-            # Cleared, cut at the history's limit, or another screen: the row
-            # is no guide.
+        if grid.is_alternate or is_cut(sent, grid):
             sent = Sent(sent.lines, 0, 0, grid.history, sent.is_echoed)
             lines = self._camera.joined_screen().lines
         echo = self._echo(sent, prompt, grid)
         return echo.output(lines), echo.is_complete
+
+    def _count_anew(self, sent: Sent) -> None:
+        """The rows of the last send are counted as *sent* says from now on."""
+        self.sent = sent
+        if self._line_start is not None:
+            self._line_start = (sent.row, sent.column)
 
     def last_lines(
         self, prompt: re.Pattern[str] | None, rows: int
@@ -280,8 +306,8 @@ class Typist:
             rows: So many above the visible ones are looked at.
         """
         grid = self._camera.last(rows)
-        # The first may be the end of a wrapped line.
-        lines = grid.lines[1:]
+        # The first may be the end of a wrapped line, unless it is the oldest.
+        lines = grid.lines[grid.history > rows :]
         sent = Sent((), 0, 0, grid.history, is_echoed=False)
         return self._echo(sent, prompt, grid).output(lines), grid
 
@@ -291,12 +317,11 @@ class Typist:
         sent = self.sent
         if sent is None:
             return grid.lines
-        is_other_screen = grid.is_alternate != sent.on_alternate
-        is_cut = sent.row > grid.cursor_row or grid.history < sent.history
-        row = sent.row - grid.history
-        if is_other_screen or is_cut or row < 0:
-            # Its row is no guide: only what stands behind a prompt is known.
-            sent = Sent(sent.lines, 0, 0, grid.history, is_echoed=row >= 0)
+        row = row_on_screen(sent, grid, begins)
+        if row is None:
+            # Only what stands behind a prompt is known.
+            is_echoed = sent.row >= grid.history
+            sent = Sent(sent.lines, 0, 0, grid.history, is_echoed)
             return self._echo(sent, prompt, grid).output(grid.lines)
         above = sum(begin < row for begin in begins)
         fresh = self._echo(sent, prompt, grid).output(grid.lines[above:])
