@@ -6,6 +6,7 @@ a time limit; natively where that is asked for and works, else by process.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,7 @@ from pytest_tmuxlife.containment.client_run import ClientRun
 from pytest_tmuxlife.containment.owner import Owner
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, TmuxLifeError
+from pytest_tmuxlife.terminal.arguments import seconds
 from pytest_tmuxlife.terminal.door import Answer, ProcessDoor, client_environment
 from pytest_tmuxlife.terminal.native import (
     NativeDoor,
@@ -83,6 +85,17 @@ def literal(argument: str) -> str:
     return argument[:-1] + "\\;" if argument.endswith(";") else argument
 
 
+def _check_word(word: str) -> None:
+    if "\0" in word:
+        raise TmuxLifeError(f"argument {word!r} holds a NUL, and cannot be given")
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError as error:
+        raise TmuxLifeError(
+            f"argument {word!r} is no text that can be given: {error}"
+        ) from None
+
+
 def format_proof(text: str) -> str:
     """Text that comes out of tmux's formats as it is.
 
@@ -133,8 +146,15 @@ class Client:
         return "process" if self._native is None else "native"
 
     def scaled(self, timeout: float | None) -> float:
-        """The limit in seconds that holds for a call that was given *timeout*."""
-        return (self.timeout if timeout is None else timeout) * self.timeout_scale
+        """The limit in seconds that holds for a call that was given *timeout*.
+
+        Raises:
+            TmuxLifeError: It cannot be waited; see `arguments.seconds`.
+        """
+        limit = self.timeout
+        if timeout is not None:
+            limit = seconds("timeout", timeout)
+        return limit * self.timeout_scale
 
     def begin_start(self, config: str, arguments: Sequence[str]) -> ClientRun:
         """Have the server started by its first command, without waiting for it.
@@ -184,15 +204,13 @@ class Client:
             timeout: Seconds; None for the default.
 
         Raises:
+            TmuxLifeError: An argument that cannot be given to it.
             ServerNotRunning: No server, or no answer within *timeout* or what the
                 wait around it has left.
         """
         self.owner.check()
         for word in arguments:
-            if "\0" in word:
-                raise TmuxLifeError(
-                    f"argument {word!r} holds a NUL, and cannot be given"
-                )
+            _check_word(word)
         limit = self.scaled(timeout)
         deadline = _deadline.get()
         if deadline is not None:

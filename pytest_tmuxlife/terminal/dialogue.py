@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from pytest_tmuxlife.errors import TmuxLifeError
-from pytest_tmuxlife.terminal import at_prompt, differences, exits, keys, sending
+from pytest_tmuxlife.errors import ServerNotRunning, TmuxLifeError
+from pytest_tmuxlife.terminal import (
+    arguments,
+    at_prompt,
+    differences,
+    exits,
+    keys,
+    sending,
+)
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.waits import Scope, Waits
 
@@ -29,17 +36,19 @@ class Dialogue(PaneHandle):
         """Type *text* as it is; a line feed in it is typed as one.
 
         Raises:
-            TmuxLifeError: It holds what cannot arrive (see the page on typing);
-                says what, and nothing was sent.
+            TmuxLifeError: It is no text, or holds what cannot arrive (see the page on
+                typing); says what, and nothing was sent.
             PaneDied: The program has ended.
             PaneNotReady: The pane is in copy mode.
         """
+        arguments.text("text", text)
         with self.lock:
             self._check_alive()
             sending.send(self, text, enter=False)
 
     def send_line(self, text: str) -> None:
         """Type *text* and Enter. Errors as for `send_text`."""
+        arguments.text("text", text)
         with self.lock:
             self._check_alive()
             sending.send(self, text, enter=True)
@@ -52,6 +61,7 @@ class Dialogue(PaneHandle):
 
         Source: tmux(1), paste-buffer.
         """
+        arguments.text("text", text)
         with self.lock:
             self._check_alive()
             sending.paste(self, text)
@@ -109,7 +119,7 @@ class Dialogue(PaneHandle):
         Args:
             pattern: Text as it is, or a compiled regular expression, which is
                 searched for in the rows joined by line feeds.
-            timeout: Seconds; None for the default.
+            timeout: Seconds, 0 for one look; None for the default.
             scope: ``screen``: what came since the last send, without its
                 echo; before any send all that there is, and of the alternate
                 screen of full-screen programs always. ``line``: the cursor's
@@ -127,6 +137,7 @@ class Dialogue(PaneHandle):
             WaitTimeout: It did not come; shows the screen.
             PaneDied: The program ended before it came.
         """
+        arguments.one_of("scope", scope, get_args(Scope))
         return self.waits.for_text(pattern, timeout, scope)
 
     def wait_for_prompt(self, timeout: float | None = None) -> None:
@@ -156,6 +167,7 @@ class Dialogue(PaneHandle):
         ``pexpect.EOF`` for the end of the program or of the pane, and
         ``pexpect.TIMEOUT``. All else is as for `wait_for_text`.
         """
+        arguments.one_of("scope", scope, get_args(Scope))
         return self.waits.for_any(patterns, timeout, scope)
 
     def wait_until_idle(self, quiet: float = 0.5, timeout: float | None = None) -> None:
@@ -168,6 +180,7 @@ class Dialogue(PaneHandle):
             WaitTimeout: It never was; shows the screen.
             PaneDied: The program ended.
         """
+        arguments.seconds("quiet", quiet, may_be_zero=False)
         self.waits.until_idle(quiet, timeout)
 
     def wait_until(
@@ -182,12 +195,27 @@ class Dialogue(PaneHandle):
             WaitTimeout: It gave None until the end; *what* names it.
             PaneDied: The program ended, and a last look gave None too.
         """
-        return self.waits.until(look, timeout, what)
+        if not callable(look):
+            raise arguments.refused("look", look, "a function without arguments")
+        return self.waits.until(look, timeout, arguments.text("what", what))
 
     def is_at_prompt(self) -> bool:
         """The program shows its prompt, has it to itself, and nothing is unread.
 
         What a job in the background prints behind a shell's prompt changes
-        nothing; what was typed there does. Raises PaneDied if the pane is gone.
+        nothing; what was typed there does.
+
+        Raises:
+            PaneDied: The program ended, or the pane is gone.
         """
-        return at_prompt.is_at_prompt(self)
+        try:
+            if at_prompt.is_at_prompt(self):
+                return True
+            # Its program can outlive it.
+            self.camera.screen()
+        except ServerNotRunning as error:
+            # It goes with its last pane, a moment before the program has exited.
+            if error.timeout or not self.ends_within(exits.ENDING):
+                raise
+        self._check_alive()
+        return False

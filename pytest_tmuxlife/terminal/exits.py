@@ -105,9 +105,9 @@ def died(pane: PaneHandle) -> PaneDied:
     )
 
 
-def send(pane: PaneHandle, number: int) -> None:
+def send(pane: PaneHandle, number: object) -> None:
     """See `Pane.signal`."""
-    if number not in signals.valid_signals():
+    if not isinstance(number, int) or number not in signals.valid_signals():
         raise TmuxLifeError(f"there is no signal {number!r}", signal=number)
     if pane.pidfd < 0 or not kernel.send_signal(pane.pidfd, number):
         raise died(pane)

@@ -14,6 +14,7 @@ from pytest_tmuxlife.errors import (
     TmuxLifeError,
     WaitTimeout,
 )
+from pytest_tmuxlife.terminal import arguments
 from pytest_tmuxlife.terminal.exits import ExitStatus
 from pytest_tmuxlife.terminal.pane import Pane
 from pytest_tmuxlife.terminal.screen import Screen
@@ -95,6 +96,8 @@ class Expectation:
             timeout: Seconds; None for the pane's default.
         """
         __tracebackhide__ = True
+        if code is not None:
+            arguments.exit_status("code", code)
         expected = "to have exited"
         if code is not None:
             expected += f" with {code}"
@@ -150,6 +153,7 @@ class Expectation:
     @contextlib.contextmanager
     def _expected(self, expected: str, timeout: float | None) -> Iterator[None]:
         __tracebackhide__ = True
+        self._pane.timeout(timeout)
         try:
             yield
         except WaitTimeout as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from pytest_tmuxlife.containment import kernel, own, procfs
-from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal import arguments, tty
 from pytest_tmuxlife.terminal.anchor import Anchors
 from pytest_tmuxlife.terminal.arrival import Arrival
 from pytest_tmuxlife.terminal.camera import Camera
@@ -103,9 +103,15 @@ class PaneHandle:
         """Of its first process; -1 once the handle is closed."""
         return self._pidfd
 
-    def timeout(self, seconds: float | None) -> float:
-        """The limit that holds for a call that was given *seconds*."""
-        limit = self._timeout if seconds is None else seconds
+    def timeout(self, seconds: float | None, *, may_be_zero: bool = True) -> float:
+        """The limit that holds for a call that was given *seconds*.
+
+        Raises:
+            TmuxLifeError: They cannot be waited; see `arguments.seconds`.
+        """
+        limit = self._timeout
+        if seconds is not None:
+            limit = arguments.seconds("timeout", seconds, may_be_zero=may_be_zero)
         return limit * self.timeout_scale
 
     def screen(self) -> Screen:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal import arguments
 from pytest_tmuxlife.terminal.client import literal
 from pytest_tmuxlife.terminal.tty import CANONICAL_LINE_LIMIT, TerminalModes
 
@@ -152,9 +153,10 @@ def check_command(command: str, *, controls: bool = True) -> str:
         controls: Control characters are echoed as a terminal does.
 
     Raises:
-        TmuxLifeError: It holds a carriage return, a control character that is
-            echoed in another way, or is no valid text.
+        TmuxLifeError: It is no text, or holds a carriage return, a control character
+            that is echoed in another way, or what is no character.
     """
+    arguments.text("command", command)
     if "\r" in command:
         raise TmuxLifeError(
             f"{command!r} holds a carriage return, which ends the line; end lines "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal.arguments import environment
 from pytest_tmuxlife.terminal.presets import as_program
 from pytest_tmuxlife.terminal.programs import Program
 
@@ -128,17 +129,6 @@ def _file(value: object) -> str | None:
     return str(path)
 
 
-def _environment(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise TypeError("expected a mapping of names to texts")
-    for name, text in value.items():
-        if not isinstance(name, str) or not isinstance(text, str):
-            raise TypeError(f"{name!r}: names and values must be text")
-        if not name or "=" in name or "\0" in name + text:
-            raise ValueError(f"{name!r} cannot be a variable")
-    return dict(value)
-
-
 def _positive_int(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError("expected a whole number")
@@ -165,7 +155,7 @@ _CHECKS = {
     "program": _program,
     "size": parse_size,
     "cwd": _directory,
-    "env": _environment,
+    "env": environment,
     "history_limit": _positive_int,
     "remain_on_exit": _flag,
     "config": _file,

@@ -54,6 +54,7 @@ class Pane(Dialogue):
 
         Each within *timeout* seconds. Raises PaneNotReady if it has a pipe already.
         """
+        self.timeout(timeout)
         stream = LineStream(self, timeout)
         self._streams.append(stream)
         return stream
@@ -121,7 +122,7 @@ class Pane(Dialogue):
 
         Args:
             command: One command or more, of one line or more.
-            timeout: Seconds; None for the default.
+            timeout: Seconds, more than 0; None for the default.
             check: Raise if the exit status is not 0.
             exact: Give the program's own bytes, not what the terminal shows of them.
 
@@ -137,5 +138,5 @@ class Pane(Dialogue):
             PaneDied: The program ended.
         """
         with self.running:
-            seconds = self.timeout(timeout)
+            seconds = self.timeout(timeout, may_be_zero=False)
             return run_in(self, command, seconds, exact=exact).carry_out(check)

@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.errors import TmuxLifeError
+from pytest_tmuxlife.terminal import arguments
 from pytest_tmuxlife.terminal.prompts import HousePrompt
+
+_FLAGS = re.compile(r"\A\s*\(\?[aiLmsux]+\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,8 @@ class Launch:
 class Program:
     """An interactive program: how it starts, and what its prompt is.
 
-    Patterns are regular expressions, matched against the cursor's line up to
-    the cursor.
+    Patterns are regular expressions, as text or compiled, matched against the
+    cursor's line up to the cursor.
 
     Attributes:
         argv: Program and arguments; looked up in PATH.
@@ -90,10 +93,10 @@ class Program:
     """
 
     argv: Sequence[str]
-    prompt: str | None = None
+    prompt: str | re.Pattern[str] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
-    continuation: str | None = None
+    continuation: str | re.Pattern[str] | None = None
     quit: str = ""
     status: str = ""
     cancel: Sequence[str] = ("C-c",)
@@ -106,9 +109,10 @@ class Program:
             path: The PATH in which it is looked up.
 
         Raises:
-            TmuxLifeError: There is no such program, or a bad pattern.
+            TmuxLifeError: There is no such program, or an attribute that cannot be.
         """
         argv = resolve(self.argv, path)
+        self.check()
         return Launch(
             argv,
             dict(self.env),
@@ -119,13 +123,31 @@ class Program:
             cancel=tuple(self.cancel),
         )
 
-    def _compiled(self, what: str, pattern: str | None) -> re.Pattern[str] | None:
+    def check(self) -> None:
+        """Refuse attributes of another kind by name; patterns are seen to later."""
+        for name in ("name", "quit", "status"):
+            arguments.text(f"{name} of a program", getattr(self, name))
+        arguments.texts("cancel of a program", self.cancel)
         try:
-            return re.compile(rf"(?:{pattern})\Z") if pattern else None
-        except re.error as error:
+            arguments.environment(self.env)
+        except (TypeError, ValueError) as error:
+            raise TmuxLifeError(f"env of a program: {error}") from None
+
+    def _compiled(
+        self, what: str, pattern: str | re.Pattern[str] | None
+    ) -> re.Pattern[str] | None:
+        if pattern is None or pattern == "":
+            return None
+        try:
+            whole = re.compile(pattern)
+            # Flags in the pattern itself have to stand first.
+            given = _FLAGS.sub("", whole.pattern)
+            end = "\n" if whole.flags & re.VERBOSE else ""
+            return re.compile(rf"(?:{given}{end})\Z", whole.flags)
+        except (re.error, TypeError) as error:
             raise TmuxLifeError(
                 f"the {what} {pattern!r} of {self.argv[0]} is no regular "
-                f"expression: {error}"
+                f"expression of text: {error}"
             ) from None
 
 
@@ -176,6 +198,7 @@ class Preset(Program):
     def prepare(self, directory: str, path: str | None) -> Launch:
         """See `Program.prepare`; makes start-up files and a FIFO besides."""
         argv = resolve(self.argv, path)
+        self.check()
         prompt = HousePrompt(
             secrets.token_hex(2), self.shows_rest, self.no_newline, self.key
         )
@@ -227,7 +250,7 @@ def resolve(argv: Sequence[str], path: str | None) -> tuple[str, ...]:
     """
     if not argv:
         raise TmuxLifeError("a program needs at least its name")
-    for word in argv:
+    for word in arguments.texts("argv of a program", argv):
         if "\0" in word:
             raise TmuxLifeError(f"argument {word!r} of a program holds a NUL")
     found = which(argv[0], path)

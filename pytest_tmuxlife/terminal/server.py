@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from pytest_tmuxlife.containment.processes import ProcessInfo
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
 from pytest_tmuxlife.open_files import explained
-from pytest_tmuxlife.terminal import health, starting
+from pytest_tmuxlife.terminal import arguments, health, starting
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client, TmuxReply
 from pytest_tmuxlife.terminal.differences import with_history_limit
@@ -212,14 +213,22 @@ class Server:
 
         Args:
             args: Command and arguments, as on tmux's command line.
-            timeout: Seconds; None for the default.
+            timeout: Seconds, more than 0; None for the default.
             stdin: What ``-`` as a file name reads.
 
         Raises:
+            TmuxLifeError: An argument that cannot be given to it.
             ServerNotRunning: The server has ended, or does not answer.
         """
         if not args:
             raise TmuxLifeError("cmd needs the name of a tmux command")
+        for arg in args:
+            if not isinstance(arg, (str, int, os.PathLike)):
+                raise arguments.refused("an argument of cmd", arg, "text (a str)")
+        if timeout is not None:
+            arguments.seconds("timeout", timeout, may_be_zero=False)
+        if not isinstance(stdin, bytes):
+            raise arguments.refused("stdin", stdin, "bytes")
         self.start()
         return TmuxReply.of(
             self._client.call([str(arg) for arg in args], stdin=stdin, timeout=timeout)
@@ -327,7 +336,9 @@ class Server:
         Source: tmux(1) kill-server; pidfd_open(2).
         """
         self._client.owner.check()
-        limit = self.options.timeout if timeout is None else timeout
+        limit = self.options.timeout
+        if timeout is not None:
+            limit = arguments.seconds("timeout", timeout)
         limit *= self._timeout_scale
         if self._pidfd < 0 or not kernel.send_signal(self._pidfd, 15):
             return

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_tmuxlife.errors import ServerNotRunning, TmuxLifeError
+from pytest_tmuxlife.terminal import arguments
 from pytest_tmuxlife.terminal.client import format_proof, literal
 from pytest_tmuxlife.terminal.making import Beside
 from pytest_tmuxlife.terminal.pane import Pane
@@ -24,10 +25,12 @@ def check_session_name(name: str) -> str:
     """Return *name* if tmux takes it as it is.
 
     Raises:
-        TmuxLifeError: It is empty, or has a character that tmux would replace.
+        TmuxLifeError: It is no text, or empty, or has a character that tmux would
+            replace.
 
     Source: tmux(1), new-session.
     """
+    arguments.text("session name", name)
     if (
         not name
         or not name.isprintable()
@@ -143,6 +146,8 @@ class Session:
                     option=option,
                     where="split",
                 )
+        if beside is not None and not isinstance(beside, Pane):
+            raise arguments.refused("beside", beside, "a Pane")
         if program is not None:
             options["program"] = program
         place = Beside((beside or self.pane).id, below)
