@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_tmuxlife.terminal.echo import rows_of, squash
 from pytest_tmuxlife.terminal.prompts import HousePrompt
-from pytest_tmuxlife.terminal.width import split_at, split_glued, width
+from pytest_tmuxlife.terminal.width import fills_row, split_at, split_glued, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,35 +92,30 @@ def cut_output(
     while rows and end not in rows[-1]:
         # Blank, or of a job in the background.
         rows.pop()
-    final = rows.pop() if rows else ""
-    partial = final[: final.rfind(end)] or _unended(rows, prompt.no_newline, columns)
+    if rows:
+        rows[-1] = rows[-1][: rows[-1].rfind(end)]
+    _take_mark_off(rows, prompt.no_newline, columns)
     typed = command.split("\n")
     at_prompts = list(_places_of_prompt(rows, prompt, first))
     # Where the cursor stood is another place to look: a job may have printed
     # behind the prompt just before.
     for index, lead in (*at_prompts, (0, column)):
-        taken = take_echo(rows, index, lead, typed[0], columns)
+        taken = take_echo(rows, index, lead, typed[0], columns, prompt)
         if taken:
             below = rows[index + taken :]
-            body, before = _without_continuations(below, prompt, typed[1:])
-            return _text(body, before + partial), True, True
+            body = _without_continuations(below, prompt, typed[1:], columns)
+            return "\n".join(body), True, True
     index = at_prompts[0][0] if at_prompts else -1
-    return _text(rows[index + 1 :], partial), index >= 0, index < 0
+    return "\n".join(rows[index + 1 :]), index >= 0, index < 0
 
 
-def _unended(rows: list[str], mark: str, columns: int) -> str:
-    """Take the last row off if the program has marked that it has no newline."""
-    if not (mark and rows and width(rows[-1]) >= columns):
-        return ""
-    row = rows[-1].rstrip()
-    if not row.endswith(mark):
-        return ""
-    rows.pop()
-    return row.removesuffix(mark)
-
-
-def _text(rows: Sequence[str], partial: str) -> str:
-    return "\n".join([*rows, partial])
+def _take_mark_off(rows: list[str], mark: str, columns: int) -> None:
+    """Where the program has marked that the last row has no newline, it is the last."""
+    if not mark or len(rows) < 2 or rows[-1] or width(rows[-2]) < columns:
+        return
+    row = rows[-2].rstrip()
+    if row.endswith(mark):
+        rows[-2:] = [row.removesuffix(mark)]
 
 
 def _places_of_prompt(
@@ -138,60 +133,92 @@ def _places_of_prompt(
             yield index, width(row[:place]) + len(token)
 
 
-def take_echo(rows: list[str], index: int, lead: int, typed: str, columns: int) -> int:
+def take_echo(
+    rows: list[str],
+    index: int,
+    lead: int,
+    typed: str,
+    columns: int,
+    prompt: HousePrompt | None = None,
+) -> int:
     """How many rows the echo of *typed* takes; 0 if it is not there.
 
     Output that is glued to the echo gets a row of its own.
+
+    Args:
+        rows: Rows of text, the last one cut where the next prompt begins.
+        index: Which of them the echo begins in.
+        lead: The column that it begins at.
+        typed: A line.
+        columns: Of the pane.
+        prompt: The program's, if that is one of ours.
     """
     if not 0 <= index < len(rows):
         return 0
-    row, glued = split_glued(rows[index], lead, typed, columns)
+    is_cut = index == len(rows) - 1
+    row, glued = split_glued(rows[index], lead, typed, columns, is_cut=is_cut)
     rest = split_at(row, lead)[1]
     expected = squash(typed)
     taken = rows_of(expected, rest, rows, index) if expected else int(not rest.strip())
+    if squash(rest + "".join(rows[index + 1 : index + taken])) != expected:
+        # A beginning of it, which somebody else has typed, or the program printed.
+        return 0
     if taken and glued is not None:
         rows[index : index + 1] = [row, glued]
+    elif taken and prompt is not None and prompt.blank_at_edge:
+        # It takes its prompt for the row's beginning, whatever stands before.
+        match = prompt.pattern.search(rows[index])
+        before = width(rows[index][: match.start()]) if match else 0
+        below = index + taken
+        if fills_row(lead - before, typed, columns) and below < len(rows) - 1:
+            taken += not rows[below].strip()
     return taken
 
 
 def _without_continuations(
-    rows: Sequence[str], prompt: HousePrompt, typed: Sequence[str]
-) -> tuple[list[str], str]:
+    rows: Sequence[str], prompt: HousePrompt, typed: Sequence[str], columns: int
+) -> list[str]:
     """Drop the echo of the further lines, each behind a prompt.
 
     Also gives what was printed last without a final newline, if no row follows.
     """
+    rows = list(rows)
     if not typed:
         # A row that looks like a prompt is output then.
-        return list(rows), ""
+        return rows
     pattern = prompt.pattern
     kept: list[str] = []
     before = ""
-    pending = [squash(line) for line in typed]
-    mark = prompt.continuation.rstrip() if prompt.shows_rest else ""
+    pending = list(typed)
+    mark = prompt.continuation if prompt.shows_rest else ""
     position = 0
     while pending and position < len(rows):
         row = rows[position]
         match = pattern.search(row)
-        if mark and row.startswith(mark):
-            rest = row[len(mark) :]
+        lead = 0
+        if mark and row.startswith(mark.rstrip()):
+            lead = len(mark)
         elif match:
-            rest = row[match.end() :]
+            lead = width(row[: match.end()])
             # Output without a final newline stands before the prompt.
             before += row[: match.start()]
-        elif not mark and squash(row) and pending[0].startswith(squash(row)):
-            # Some editors go on in the next row without any prompt.
-            rest = row
-        elif not mark and not pending[0] and not row.strip():
-            rest = row
-        else:
-            kept.append(before + row)
-            before = ""
+        elif mark or not _goes_on(row, pending[0]):
+            below = "".join(rows[position + 1 : position + 2])
+            # At the edge they leave a row blank first.
+            if mark or row.strip() or not below or not _goes_on(below, pending[0]):
+                kept.append(before + row)
+                before = ""
             position += 1
             continue
-        expected = pending.pop(0)
-        position += max(1, rows_of(expected, rest, rows, position)) if expected else 1
+        line = pending.pop(0)
+        position += max(1, take_echo(rows, position, lead, line, columns, prompt))
     for row in rows[position:]:
         kept.append(before + row)
         before = ""
-    return kept, before
+    return [*kept, before] if before else kept
+
+
+def _goes_on(row: str, line: str) -> bool:
+    """The row begins the echo of that line, as of editors without a prompt for it."""
+    text = squash(row)
+    return squash(line).startswith(text) if text else not line.strip()

@@ -17,6 +17,7 @@ from pytest_tmuxlife.terminal import tty
 from pytest_tmuxlife.terminal.channel import PromptRecord
 from pytest_tmuxlife.terminal.command import CommandResult
 from pytest_tmuxlife.terminal.dialogue import Dialogue
+from pytest_tmuxlife.terminal.drawing import Drawing
 from pytest_tmuxlife.terminal.echo import Sent, squash
 from pytest_tmuxlife.terminal.exits import ENDING, died
 from pytest_tmuxlife.terminal.pipe import PanePipe, press_command
@@ -81,14 +82,16 @@ class ExactRun(ReportedRun):
     def _before_command(self) -> None:
         if self.pane.launch.name == "bash":
             self._require_whole_row()
+        if self._parts:
+            # Its echo is looked for behind the prompt that it is typed at.
+            self._await_prompt()
         number = self.channel.last.number
+        self._parts.append(_Part(number, len(self._pipe.data), []))
         press = self.prompt.mark_key.encode() if self._has_marks else b""
-        if not self._parts:
+        if len(self._parts) == 1:
             self._pipe.open(press)
         elif press:
             self.pane.camera.ask(*press_command(self.pane, press))
-        self._pipe.drain()
-        self._parts.append(_Part(number, len(self._pipe.data), []))
         if press:
             self._require_promise(number)
 
@@ -196,12 +199,30 @@ class ExactRun(ReportedRun):
         if not part.echoed or self.pane.launch.name not in ("bash", "dash"):
             return True
         echo = bytes(self._pipe.data[part.start : self._begin_of(part)])
-        shown = _MOVES.sub("", echo.decode("utf-8", "replace"))
-        shown = self.prompt.pattern.sub("", shown)
-        found, typed = squash(shown), squash("".join(part.echoed))
+        drawn = echo.decode("utf-8", "replace")
+        typed = squash("".join(part.echoed))
+        if self._shown(drawn, part.prompt) == typed:
+            return True
+        text = self.prompt.pattern.sub("", _MOVES.sub("", drawn))
+        found = squash(text)
         # What a job in the background has printed meanwhile may stand before it.
-        has_rows_before = found.endswith(typed) and "\n" in shown.strip()
+        has_rows_before = found.endswith(typed) and "\n" in text.strip()
         return not found or found == typed or has_rows_before
+
+    def _shown(self, drawn: str, number: int) -> str:
+        """What stands behind the prompts once all that was *drawn*, squashed.
+
+        Where a line is wrapped readline writes some of it twice.
+        """
+        size = tty.size(self.pane.terminal)
+        if size is None:
+            return ""
+        prompt = self.prompt.token(number)
+        # For its key bash has drawn it anew.
+        behind = drawn.rpartition(prompt)[2]
+        drawing = Drawing(size[0])
+        drawing.draw(prompt + behind)
+        return squash(self.prompt.pattern.sub("", drawing.text))
 
     def _begin_of(self, part: _Part) -> int:
         """Where the output of one command begins."""

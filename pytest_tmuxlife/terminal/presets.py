@@ -18,7 +18,12 @@ BASH = Preset(
     ("bash", "-i"), quit="exit", outfit=shells.bash, has_status=True, exact="marks"
 )
 ZSH = Preset(
-    ("zsh", "-i"), quit="exit", outfit=shells.zsh, has_status=True, exact="marks"
+    ("zsh", "-i"),
+    quit="exit",
+    outfit=shells.zsh,
+    has_status=True,
+    blank_at_edge=True,
+    exact="marks",
 )
 FISH = Preset(
     ("fish", "-i"),

@@ -179,6 +179,7 @@ class Preset(Program):
         has_status: And with it the status of the command before.
         shows_rest: See `HousePrompt`.
         no_newline: The same.
+        blank_at_edge: The same.
         key: The same.
         echoes_controls: See `Launch`.
         exact: The same.
@@ -191,6 +192,7 @@ class Preset(Program):
     has_status: bool = False
     shows_rest: bool = True
     no_newline: str = ""
+    blank_at_edge: bool = False
     key: str = "\x1b[133;{}~"
     echoes_controls: bool = True
     exact: str = ""
@@ -200,7 +202,11 @@ class Preset(Program):
         argv = resolve(self.argv, path)
         self.check()
         prompt = HousePrompt(
-            secrets.token_hex(2), self.shows_rest, self.no_newline, self.key
+            secrets.token_hex(2),
+            self.shows_rest,
+            self.no_newline,
+            self.blank_at_edge,
+            self.key,
         )
         stem = f"{directory}/{prompt.nonce}"
         outfit = self.outfit(prompt, stem)

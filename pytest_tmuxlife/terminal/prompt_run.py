@@ -11,6 +11,7 @@ from pytest_tmuxlife.terminal.command import CommandResult, take_echo
 from pytest_tmuxlife.terminal.echo import Sent
 from pytest_tmuxlife.terminal.exits import died
 from pytest_tmuxlife.terminal.run import ON_ITS_WAY, Run
+from pytest_tmuxlife.terminal.width import width
 
 _Answer = Literal["prompt", "rest"]
 
@@ -96,48 +97,61 @@ class PromptRun(Run):
         match = shown.search(camera.screen().until_cursor) if shown else None
         prompt = match.group().rstrip() if match else ""
         grid = camera.since(start.row)
-        rows, partial = _without_prompt(grid.lines, prompt)
+        rows = _cut_at(grid.lines, prompt)
         taken = take_echo(rows, 0, start.column, typed[0], grid.columns)
         if taken:
-            return self._text(rows[taken:], partial, typed[1:]), ""
-        rows, partial = _without_prompt(camera.everything().lines, prompt)
+            return self._text(rows[taken:], typed[1:], grid.columns), ""
+        rows = _cut_at(camera.everything().lines, prompt)
         for index in range(len(rows) - 1, -1, -1):
-            if self._prompt_before(rows[index], typed[0]) is not None:
-                return self._text(rows[index + 1 :], partial, typed[1:]), ""
+            taken = self._echo_of(typed[0], rows, index, grid.columns)
+            if taken:
+                below = rows[index + taken :]
+                return self._text(below, typed[1:], grid.columns), ""
         is_full = grid.history >= grid.history_limit * 8 // 10
         cut = "the history limit" if is_full else "the screen was cleared"
-        return "\n".join([*rows, partial]), cut
+        return "\n".join(rows), cut
 
-    def _prompt_before(self, row: str, line: str) -> str | None:
-        """The prompt, that for a rest too, if behind it stands *line* alone."""
-        row, line = row.rstrip(), line.rstrip()
-        if not row.endswith(line):
-            return None
-        before = row[: len(row) - len(line)]
+    def _echo_of(self, line: str, rows: list[str], index: int, columns: int) -> int:
+        """How many rows the echo of *line* behind a prompt takes; 0 if it is not there.
+
+        The prompt may be that for a rest too.
+        """
+        row = rows[index]
+        place = row.find(line.rstrip()) if line.strip() else len(row.rstrip())
+        if place < 0:
+            return 0
+        before = row[:place]
         launch = self.pane.launch
         for pattern in (launch.prompt, launch.continuation):
             # A final blank is lost if nothing stands behind it.
             for text in (before, before + " "):
                 if pattern is not None and pattern.search(text):
-                    return before
-        return None
+                    return take_echo(rows, index, width(before), line, columns)
+        return 0
 
-    def _text(self, rows: list[str], partial: str, typed: list[str]) -> str:
+    def _text(self, rows: list[str], typed: list[str], columns: int) -> str:
         """The rows without the echo of the further lines, each behind a prompt."""
         kept: list[str] = []
         pending = list(typed)
-        for row in rows:
-            if pending and self._prompt_before(row, pending[0]) is not None:
+        position = 0
+        while position < len(rows):
+            taken = 0
+            if pending:
+                taken = self._echo_of(pending[0], rows, position, columns)
+            if taken:
                 pending.pop(0)
             else:
-                kept.append(row)
-        return "\n".join([*kept, partial])
+                kept.append(rows[position])
+            position += max(1, taken)
+        return "\n".join(kept)
 
 
-def _without_prompt(rows: list[str], prompt: str) -> tuple[list[str], str]:
-    """The rows above the last prompt, and what stands before it in its own."""
+def _cut_at(rows: list[str], prompt: str) -> list[str]:
+    """The rows up to the last prompt, and what stands before it in its own."""
     rows = list(rows)
     while rows and not rows[-1].strip():
         rows.pop()
-    final = rows.pop().rstrip() if rows else ""
-    return rows, final[: len(final) - len(prompt)]
+    if rows:
+        final = rows[-1].rstrip()
+        rows[-1] = final[: len(final) - len(prompt)]
+    return rows

@@ -20,12 +20,14 @@ class HousePrompt:
         no_newline: What it puts behind output that ends without a newline,
             and blanks to the edge, before it shows the prompt in a row of its
             own; "" if it shows the prompt right behind it.
+        blank_at_edge: It leaves a row blank below an echo that ends at the right edge.
         key: How `mark_key` is spelt, the nonce in braces.
     """
 
     nonce: str
     shows_rest: bool = True
     no_newline: str = ""
+    blank_at_edge: bool = False
     key: str = "\x1b[133;{}~"
 
     def token(self, number: int) -> str:
