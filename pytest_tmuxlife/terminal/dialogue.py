@@ -203,7 +203,8 @@ class Dialogue(PaneHandle):
         """The program shows its prompt, has it to itself, and nothing is unread.
 
         What a job in the background prints behind a shell's prompt changes
-        nothing; what was typed there does.
+        nothing; what was typed there does, and where keys were pressed the one is
+        not told from the other.
 
         Raises:
             PaneDied: The program ended, or the pane is gone.

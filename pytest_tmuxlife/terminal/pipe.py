@@ -10,7 +10,7 @@ import shlex
 import signal
 from typing import TYPE_CHECKING
 
-from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.clock import Deadline, holds_within
 from pytest_tmuxlife.containment import kernel, own, procfs
 from pytest_tmuxlife.errors import (
     PaneDied,
@@ -82,6 +82,7 @@ class PanePipe:
         self.data = bytearray()
         self._has_cat = False
         self._cat = -1
+        self._cat_pid = 0
         self.has_ended = False
 
     def __enter__(self) -> PanePipe:
@@ -146,7 +147,8 @@ class PanePipe:
     def _begin(self) -> None:
         """The first line is the cat's pid: it has its end open."""
         pid, _, rest = bytes(self.data).partition(b"\n")
-        self._cat = open_cat(int(pid), self._pane)
+        self._cat_pid = int(pid)
+        self._cat = open_cat(self._cat_pid, self._pane)
         self.data[:] = rest
         self._close_writer()
 
@@ -198,6 +200,13 @@ class PanePipe:
                 self.data.clear()
         if self._cat >= 0:
             kernel.has_exited(self._cat, deadline.remaining)
+        elif self._cat_pid:
+            # Not proven to be ours, for its server had gone: it is waited for only.
+            holds_within(deadline.remaining, self._cat_is_gone)
+
+    def _cat_is_gone(self) -> bool:
+        now = procfs.stat(self._cat_pid)
+        return now is None or now.comm != "cat" or now.state in "ZX"
 
     def wait(self, seconds: float) -> None:
         """Return once there is something to drain, or after so many seconds."""
