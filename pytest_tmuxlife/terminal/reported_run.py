@@ -160,7 +160,8 @@ class ReportedRun(Run):
             return ""
         return (
             "; if it has ended, its prompt was not reported: was PROMPT_COMMAND or "
-            "PS1 changed, or the shell replaced?"
+            "PS1 changed, or the shell replaced? if it is incomplete, its prompt for "
+            "the rest was not known: was PS2 changed?"
         )
 
     # -- its output ----------------------------------------------------------

@@ -27,19 +27,21 @@ def _printf_format(mark: Callable[[str], str]) -> str:
 def bash(prompt: HousePrompt, stem: str) -> Outfit:
     """Reports by PROMPT_COMMAND; marks by PS0 and the same, when a key asks for it."""
     # 1<> and never >: opening for writing alone would block the shell for
-    # ever once nobody reads. PS1 is set anew each time, for `activate` of a
-    # virtual environment changes it. Nothing here is exported.
+    # ever once nobody reads. PS1 and PS2 are set anew each time, for `activate` of
+    # a virtual environment changes the first. Nothing here is exported. An alias
+    # does not take what is quoted, nor a function what builtin calls.
     # What `set -x` or a DEBUG trap would print of the hook is nobody's output.
     # bash takes PS0 with the prompt, too early for the key: a variable in it is not.
     channel = shlex.quote(stem + ".fifo")
     hook = f"""{{
-builtin printf "%d %d\\n" "$?" "$((_tmuxlife_n += 1))" 1<> {channel}
+\\builtin printf "%d %d\\n" "$?" "$((_tmuxlife_n += 1))" 1<> {channel}
 PS1="[{prompt.nonce}:$_tmuxlife_n]\\$ "
 [[ -z ${{_tmuxlife_begins-}} ]] || {{
-  builtin printf {_printf_format(prompt.ends)} "$_tmuxlife_n" > /dev/tty
+  \\builtin printf {_printf_format(prompt.ends)} "$_tmuxlife_n" > /dev/tty
   _tmuxlife_begins=
 }}
 [[ $BASHOPTS == *promptvars* || $PS0 != '{_PS0}' ]] || PS0=
+PS2='{prompt.continuation}'
 }} > /dev/null 2>&1"""
     rc = f"""\
 bind 'set enable-bracketed-paste off'
@@ -57,7 +59,6 @@ done
 unset _tmuxlife_map
 PS0='{_PS0}'
 PROMPT_COMMAND={shlex.quote(hook)}
-PS2='{prompt.continuation}'
 """
     return Outfit(
         first=("--noprofile", "--rcfile", stem + ".rc"),
@@ -68,9 +69,13 @@ PS2='{prompt.continuation}'
 
 def dash(prompt: HousePrompt, stem: str) -> Outfit:
     """Reports by a command substitution in PS1; it has no marks."""
-    # What `set -x` would print of it is nobody's output.
+    # What `set -x` would print of it is nobody's output. A function or an alias can
+    # be called echo or command, but unset is a special built-in, and this a subshell.
     channel = shlex.quote(stem + ".fifo")
-    report = f'{{ echo "$? $((_tmuxlife_n + 1))" 1<>{channel}; }} 2>/dev/null'
+    report = (
+        "{ _tmuxlife_last=$?; \\unset -f echo; "
+        f'\\echo "$_tmuxlife_last $((_tmuxlife_n + 1))" 1<>{channel}; }} 2>/dev/null'
+    )
     count = f"[{prompt.nonce}:$((_tmuxlife_n = _tmuxlife_n + 1))]$ "
     rc = f"""\
 unset ENV
@@ -100,6 +105,7 @@ _tmuxlife_precmd() {{
       _tmuxlife_marks=
       preexec_functions=(${{preexec_functions:#_tmuxlife_begin}})
     }}
+    PS2='{prompt.continuation}'
   }} 2>/dev/null
 }}
 _tmuxlife_begin() {{
@@ -118,7 +124,6 @@ for _tmuxlife_map in emacs viins; do
 done
 unset _tmuxlife_map
 precmd_functions=(_tmuxlife_precmd)
-PS2='{prompt.continuation}'
 """
     return Outfit(first=("-d",), env={"ZDOTDIR": stem + ".d"}, files={".d/.zshrc": rc})
 
@@ -129,7 +134,7 @@ def fish(prompt: HousePrompt, stem: str) -> Outfit:
     # What is incomplete or wrong gets no prompt, so Enter says it. C-v would paste.
     channel = _quoted_for_fish(stem + ".fifo")
     quoted = (
-        f"bind \\x16\\x{code:02x} 'commandline -i \\x{code:02x}'\n"
+        f"bind \\x16\\x{code:02x} 'builtin commandline -i \\x{code:02x}'\n"
         for code in (*range(1, 10), *range(11, 32), 127)
     )
     rc = f"""\
@@ -150,10 +155,10 @@ function _tmuxlife_report --on-event fish_prompt
 end
 function _tmuxlife_mark
     function _tmuxlife_begin --on-event fish_preexec
-        functions -e _tmuxlife_begin
+        builtin functions -e _tmuxlife_begin
         builtin printf {_printf_format(prompt.begins)} $_tmuxlife_n > /dev/tty
         function _tmuxlife_end --on-event fish_postexec
-            functions -e _tmuxlife_end
+            builtin functions -e _tmuxlife_end
             set -l next (builtin math $_tmuxlife_n + 1)
             builtin printf {_printf_format(prompt.ends)} $next > /dev/tty
         end
@@ -162,18 +167,18 @@ function _tmuxlife_mark
 end
 bind \\x16!{prompt.nonce} _tmuxlife_mark
 function _tmuxlife_enter
-    commandline --is-valid
+    builtin commandline --is-valid
     switch $status
         case 1
             builtin echo x $_tmuxlife_n > {channel}
         case 2
             builtin echo + $_tmuxlife_n > {channel}
     end
-    commandline -f execute
+    builtin commandline -f execute
 end
 function _tmuxlife_cancel
-    commandline ''
-    commandline -f execute
+    builtin commandline ''
+    builtin commandline -f execute
 end
 bind \\r _tmuxlife_enter
 bind \\cc _tmuxlife_cancel
