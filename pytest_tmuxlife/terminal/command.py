@@ -109,6 +109,43 @@ def cut_output(
     return "\n".join(rows[index + 1 :]), index >= 0, index < 0
 
 
+def is_kept(
+    lines: Sequence[str], prompt: HousePrompt, first: int, typed: str, columns: int
+) -> bool:
+    """Rows from before the command are still there, or its own, shown otherwise.
+
+    So prompt *first* has not gone with a clear, or beyond the history limit.
+
+    Args:
+        lines: All rows that the pane keeps.
+        prompt: The program's.
+        first: Number of the prompt at which the command was typed.
+        typed: Its first line.
+        columns: Of the pane.
+    """
+    for row in lines:
+        if any(number < first for number in prompt.numbers_in(row)):
+            return True
+    return is_scrolled(lines, len(prompt.token(first)), typed, columns)
+
+
+def is_scrolled(lines: Sequence[str], lead: int, typed: str, columns: int) -> bool:
+    """A row shows the end of the line only, behind a `<`.
+
+    So does readline if it scrolls a long line sideways: on a terminal that cannot
+    move the cursor up (TERM=dumb), or if it is told to.
+    """
+    if lead + width(typed) < columns - 1:
+        return False
+    end = squash(typed)
+    return any(
+        row.startswith("<")
+        and width(row.rstrip()) >= columns // 3
+        and end.endswith(squash(row[1:]))
+        for row in lines
+    )
+
+
 def _take_mark_off(rows: list[str], mark: str, columns: int) -> None:
     """Where the program has marked that the last row has no newline, it is the last."""
     if not mark or len(rows) < 2 or rows[-1] or width(rows[-2]) < columns:

@@ -186,7 +186,7 @@ class ExactRun(ReportedRun):
         # into any state.
         self._await_prompt()
         if not self._is_ours():
-            raise self._not_seen()
+            raise self._not_seen(self._behind_prompt(first) or "")
         output = b"".join(self._bytes_of(part) for part in self._parts)
         return CommandResult(self.command, record.status, _text(output), duration)
 

@@ -7,12 +7,13 @@ from typing import Literal
 
 from pytest_tmuxlife.errors import PaneNotReady, WaitTimeout
 from pytest_tmuxlife.terminal import readiness, sending
-from pytest_tmuxlife.terminal.command import CommandResult, take_echo
+from pytest_tmuxlife.terminal.command import CommandResult, is_scrolled, take_echo
 from pytest_tmuxlife.terminal.echo import Sent
 from pytest_tmuxlife.terminal.exits import died
 from pytest_tmuxlife.terminal.run import ON_ITS_WAY, Run
-from pytest_tmuxlife.terminal.width import width
+from pytest_tmuxlife.terminal.width import split_at, width
 
+_CLEARED = "the screen was cleared"
 _Answer = Literal["prompt", "rest"]
 
 
@@ -101,15 +102,31 @@ class PromptRun(Run):
         taken = take_echo(rows, 0, start.column, typed[0], grid.columns)
         if taken:
             return self._text(rows[taken:], typed[1:], grid.columns), ""
+        is_full = grid.history >= grid.history_limit * 8 // 10
+        counts_up = start.history <= grid.history and start.row <= grid.cursor_row
+        if counts_up and not is_full and self._is_prompt(rows[0], start, typed):
+            # It stands where it stood, and has no echo behind it.
+            raise self._not_seen()
         rows = _cut_at(camera.everything().lines, prompt)
         for index in range(len(rows) - 1, -1, -1):
             taken = self._echo_of(typed[0], rows, index, grid.columns)
             if taken:
                 below = rows[index + taken :]
                 return self._text(below, typed[1:], grid.columns), ""
-        is_full = grid.history >= grid.history_limit * 8 // 10
-        cut = "the history limit" if is_full else "the screen was cleared"
-        return "\n".join(rows), cut
+            if self._is_prompt(rows[index], start, typed):
+                # An earlier one: nothing was cleared.
+                raise self._not_seen()
+        if is_scrolled(rows, start.column, typed[0], grid.columns):
+            raise self._not_seen()
+        return "\n".join(rows), "the history limit" if is_full else _CLEARED
+
+    def _is_prompt(self, row: str, start: Sent, typed: list[str]) -> bool:
+        """The row begins with a prompt; not one for a further line of the command."""
+        before, behind = split_at(row, start.column)
+        shown = self.pane.launch.prompt
+        if shown is None or behind.rstrip() in typed[1:]:
+            return False
+        return any(shown.search(text) for text in (before, before + " "))
 
     def _echo_of(self, line: str, rows: list[str], index: int, columns: int) -> int:
         """How many rows the echo of *line* behind a prompt takes; 0 if it is not there.

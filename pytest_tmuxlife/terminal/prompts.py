@@ -60,6 +60,11 @@ class HousePrompt:
         """What an incomplete command gets."""
         return f"[{self.nonce}+]> "
 
+    def numbers_in(self, text: str) -> list[int]:
+        """Of the prompts that it holds."""
+        found: list[str] = re.findall(rf"\[{self.nonce}:(\d+)\]\$", text)
+        return [int(number) for number in found]
+
     @property
     def pattern(self) -> re.Pattern[str]:
         """Any of its prompts, that for the rest of a command too."""

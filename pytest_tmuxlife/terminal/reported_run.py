@@ -10,9 +10,10 @@ from pytest_tmuxlife.terminal.command import (
     CommandResult,
     behind_prompt,
     cut_output,
+    is_kept,
 )
 from pytest_tmuxlife.terminal.dialogue import Dialogue
-from pytest_tmuxlife.terminal.echo import Sent, squash
+from pytest_tmuxlife.terminal.echo import Sent
 from pytest_tmuxlife.terminal.exits import died
 from pytest_tmuxlife.terminal.prompts import HousePrompt
 from pytest_tmuxlife.terminal.run import ON_ITS_WAY, PROMPT_LIMIT, Run
@@ -177,26 +178,14 @@ class ReportedRun(Run):
             grid = self.pane.camera.everything()
             output, is_whole, is_ours = self._cut(grid, first, record, 0)
             if not is_whole:
+                typed = self.command.split("\n")[0]
+                if is_kept(grid.lines, self.prompt, first, typed, grid.columns):
+                    raise self._not_seen()
                 full = grid.history >= grid.history_limit * 9 // 10
                 cut = "the history limit" if full else "the screen was cleared"
         if not is_ours:
-            raise self._not_seen()
+            raise self._not_seen(self._behind_prompt(first) or "")
         return CommandResult(self.command, record.status, output, duration, cut)
-
-    def _not_seen(self) -> PaneNotReady:
-        typed = squash(self.command.split("\n")[0])
-        state = (
-            "something else was typed, or the cursor was moved"
-            if typed in squash(self.pane.screen().text)
-            else "its terminal does not echo (stty -echo?)"
-        )
-        return PaneNotReady(
-            f"{self.command!r} was sent to pane {self.pane.id}, but it is not seen at "
-            f"its prompt: {state}; so status and output cannot be told apart\n"
-            f"{self.pane.screen().describe()}",
-            pane=self.pane.id,
-            state=state,
-        )
 
     def _cut(
         self, grid: Grid, first: int, record: PromptRecord, column: int

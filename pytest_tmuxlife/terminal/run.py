@@ -16,12 +16,19 @@ from pytest_tmuxlife.terminal import keys, readiness, tty
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.command import CommandResult
 from pytest_tmuxlife.terminal.dialogue import Dialogue
+from pytest_tmuxlife.terminal.echo import squash
 from pytest_tmuxlife.terminal.exits import ENDING, died
 
 # After a wait for the last words of a command the prompt is on its way.
 ON_ITS_WAY = 1.0
 PROMPT_LIMIT = 5.0
 _SHOWN_OUTPUT = 2000
+_NOT_SHOWN = "not shown as it was typed"
+_WHY_NOT = (
+    "the terminal does not echo after stty -echo; with TERM=dumb, or "
+    "horizontal-scroll-mode, a long line is scrolled sideways; and some characters "
+    "the terminal or the locale cannot show"
+)
 
 
 class Run(ABC):
@@ -106,6 +113,21 @@ class Run(ABC):
             f"and taken out of its line with {', '.join(cancel)}\n{screen.describe()}",
             pane=self.pane.id,
             state=readiness.REFUSED,
+        )
+
+    def _not_seen(self, behind: str = "") -> PaneNotReady:
+        """The error if the echo is not there; *behind* the prompt stands this."""
+        screen = self.pane.screen()
+        if squash(self.command.split("\n")[0]) in squash(behind):
+            state = what = "something else was typed, or the cursor was moved"
+        else:
+            state, what = _NOT_SHOWN, f"it is {_NOT_SHOWN} ({_WHY_NOT})"
+        return PaneNotReady(
+            f"{self.command!r} was sent to pane {self.pane.id}, but it is not seen at "
+            f"its prompt: {what}; so status and output cannot be told apart\n"
+            f"{screen.describe()}",
+            pane=self.pane.id,
+            state=state,
         )
 
     def _timed_out(self, hint: str = "") -> CommandTimeout:
