@@ -134,6 +134,58 @@ def test_first_of_several_is_found_where_the_oldest_rows_are_dropped(
     assert pane.wait_for_any(["done", "error"]) == 1
 
 
+@pytest.mark.parametrize("clear", ["true", "clear"])
+def test_answer_of_a_running_program_is_found_whole(
+    tmux_server: Server, clear: str
+) -> None:
+    """The prompt stands above the send, whose rows move."""
+    pane = tmux_server.new_pane("bash", history_limit=100)
+    steps = f"echo be''fore; read x; {clear}; echo st''ep$x; seq 60; echo do''ne$x"
+    for step in range(1, 11):
+        pane.run("seq 7")
+        pane.send_line(steps)
+        pane.wait_for_text("before")
+        pane.send_line(f"{step}.")
+        pane.wait_for_prompt()
+        assert pane.wait_for_any([f"done{step}.", f"step{step}."]) == 1
+        with pytest.raises(WaitTimeout):
+            pane.wait_for_text("before", timeout=0.001)
+
+
+def test_copy_of_the_prompt_is_not_taken_for_it(tmux_server: Server) -> None:
+    """A program can print what the screen shows."""
+    pane = tmux_server.new_pane("bash", history_limit=100)
+    for step in range(1, 11):
+        pane.run("seq 40")
+        show = "tmux capture-pane -p -t $TMUX_PANE | grep st..ep"
+        line = f"echo st''ep{step}.; {show}; seq 60; echo do''ne{step}."
+        pane.send_line(line)
+        pane.wait_for_prompt()
+        assert pane.wait_for_any([f"done{step}.", f"step{step}."]) == 1
+
+
+def test_rows_that_are_wrapped_anew_are_told_from_old_ones(
+    tmux_server: Server, tmux_pane: Pane
+) -> None:
+    """Another client makes the window smaller, and then large."""
+    tmux_pane.run(f"seq 50; echo {'old' * 50}")
+    tmux_pane.send_line("echo ne''w; seq 5")
+    tmux_pane.wait_for_prompt()
+    for columns in (30, 100):
+        tmux_server.cmd("resize-window", "-t", tmux_pane.id, "-x", str(columns))
+        assert_only_new_is_found(tmux_pane)
+
+
+def test_prompt_that_is_written_over_makes_no_old_row_new(
+    tmux_pane: Pane,
+) -> None:
+    """One before it is still kept: the history was not cleared."""
+    tmux_pane.run("seq 50; echo old")
+    tmux_pane.send_line(r"printf '\033[A\033[2K'; echo ne''w; seq 3")
+    tmux_pane.wait_for_prompt()
+    assert_only_new_is_found(tmux_pane)
+
+
 def test_usual_look_is_one_call_to_tmux(
     tmux_pane: Pane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

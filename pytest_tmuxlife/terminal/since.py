@@ -59,18 +59,14 @@ def _found_again(sent: Sent, kept: Grid) -> Sent:
     if anchor.token in "".join(kept.lines):
         # Only wrapped, in a pane that has become narrow.
         return without
+    if not anchor.is_newest_in(kept.lines):
+        # Written over, and with it what stood before the send in its own row.
+        return without if anchor.above else replace(without, column=0)
+    # All before it is gone with it, and what stood between it and the send too,
+    # unless that has reached the top of a full history.
     can_be_dropped = kept.history >= kept.history_limit - step
-    if anchor.is_newest_in(kept.lines):
-        # All before it is gone with it, and what stood between it and the send
-        # too, unless that has reached the top of a full history.
-        row = anchor.above if can_be_dropped else 0
-        return replace(without, row=row, column=0, history=0)
-    was_visible = kept.lines[sent.history :]
-    if can_be_dropped or not anchor.is_newest_in(was_visible):
-        return without
-    # Gone from the screen that it was on, and with it all prompts there: that was
-    # reset in place.
-    return replace(without, row=sent.history, column=0)
+    row = anchor.above if can_be_dropped else 0
+    return replace(without, row=row, column=0, history=0)
 
 
 def row_on_screen(sent: Sent, grid: Grid, begins: Sequence[int]) -> int | None:
