@@ -74,13 +74,14 @@ def dash(prompt: HousePrompt, stem: str) -> Outfit:
     channel = shlex.quote(stem + ".fifo")
     report = (
         "{ _tmuxlife_last=$?; \\unset -f echo; "
-        f'\\echo "$_tmuxlife_last $((_tmuxlife_n + 1))" 1<>{channel}; }} 2>/dev/null'
+        f'\\echo "$_tmuxlife_last $_tmuxlife_n" 1<>{channel}; }} 2>/dev/null'
     )
-    count = f"[{prompt.nonce}:$((_tmuxlife_n = _tmuxlife_n + 1))]$ "
+    # Counted first: a C-c in between brings another prompt, with another number.
+    count = "$((_tmuxlife_n = _tmuxlife_n + 1))"
     rc = f"""\
 unset ENV
 _tmuxlife_n=0
-PS1={shlex.quote(f"$({report}){count}")}
+PS1={shlex.quote(f"[{prompt.nonce}:{count}$({report})]$ ")}
 PS2='{prompt.continuation}'
 """
     return Outfit(env={"ENV": stem + ".rc"}, files={".rc": rc})
