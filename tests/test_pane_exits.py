@@ -14,6 +14,7 @@ from panes import wait_for_program
 from pytest_tmuxlife import (
     ExitStatus,
     Pane,
+    PaneDied,
     Server,
     TmuxLifeError,
     WaitTimeout,
@@ -195,3 +196,39 @@ def test_exit_that_a_stopped_server_has_not_waited_for_is_named(
 )
 def test_exit_status_in_words(status: ExitStatus, shown: str) -> None:
     assert str(status) == shown
+
+
+@pytest.fixture
+def replaced(tmux_server: Server, tmux_pane: Pane) -> Pane:
+    """A pane whose program is another one now."""
+    assert tmux_server.cmd("respawn-pane", "-k", "-t", tmux_pane.id, "cat").ok
+    tmux_pane.wait_for_exit()
+    return tmux_pane
+
+
+@pytest.mark.usefixtures("kernel")
+def test_program_that_was_replaced_is_named(
+    tmux_server: Server, replaced: Pane
+) -> None:
+    with pytest.raises(PaneDied, match=r"in its place \(respawn-pane\?\)"):
+        replaced.send_line("x")
+    with pytest.raises(PaneDied, match=r"in its place \(respawn-pane\?\)"):
+        replaced.is_at_prompt()
+    (other,) = tmux_server.panes
+    assert other is not replaced
+    other.send_line("x")
+    other.wait_for_text("x")
+
+
+@pytest.mark.usefixtures("kernel")
+def test_pane_that_goes_on_with_another_program_is_not_gone(replaced: Pane) -> None:
+    with pytest.raises(WaitTimeout, match="another program runs in it"):
+        replaced.wait_gone(timeout=0)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_pane_that_remains_after_the_end_is_not_gone(tmux_server: Server) -> None:
+    pane = tmux_server.new_pane("true", remain_on_exit=True)
+    pane.wait_for_exit()
+    with pytest.raises(WaitTimeout, match="remain-on-exit keeps it"):
+        pane.wait_gone(timeout=0)

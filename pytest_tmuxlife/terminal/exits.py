@@ -16,6 +16,7 @@ from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.errors import PaneDied, ServerNotRunning, TmuxLifeError
 from pytest_tmuxlife.terminal.client import limited_by
+from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.timeouts import timed_out_anyhow, unanswered
 
@@ -90,19 +91,33 @@ def kernel_status(pidfd: int) -> ExitStatus | None:
 
 def died(pane: PaneHandle) -> PaneDied:
     """The error for a program that has ended, with the screen if it is kept."""
-    shown = ""
+    shown, how = "", "has ended"
     try:
         shown = pane.screen().describe()
+        if is_replaced(pane):
+            how += "; tmux runs another one in its place (respawn-pane?), of which "
+            how += "Server.panes has the Pane"
     except TmuxLifeError:
         # Without remain-on-exit the pane went with its program.
         shown = ""
     return PaneDied(
-        f"the program of pane {pane.id} ({pane.program}, pid {pane.pid}) has "
-        f"ended{chr(10) + shown if shown else ''}",
+        f"the program of pane {pane.id} ({pane.program}, pid {pane.pid}) "
+        f"{how}{chr(10) + shown if shown else ''}",
         pane=pane.id,
         program=pane.program,
         screen=shown,
     )
+
+
+def is_replaced(pane: PaneHandle) -> bool:
+    """Tmux runs another program in the pane, as respawn-pane has it.
+
+    Raises:
+        PaneDied: There is no such pane.
+        ServerNotRunning: Nor a server.
+    """
+    look = ("display-message", "-p", "-t", pane.id, "#{pane_pid}")
+    return pane_pid(pane.camera.ask(*look).strip()) not in (pane.pid, NO_PID)
 
 
 def send(pane: PaneHandle, number: object) -> None:
@@ -257,7 +272,7 @@ def _wait_gone(pane: PaneHandle, deadline: Deadline) -> None:
         if deadline.expired:
             what = "end of the pane"
             if pane.has_ended:
-                what += " (remain-on-exit keeps it)"
+                what += f" ({_why_it_stays(pane)})"
             state = "alive, though its pane is gone"
             raise timed_out_anyhow(pane, what, deadline, state)
         if is_there and pane.has_ended:
@@ -265,6 +280,15 @@ def _wait_gone(pane: PaneHandle, deadline: Deadline) -> None:
         else:
             pane.ends_within(min(pause, deadline.remaining))
     raise AssertionError("backoff never ends")
+
+
+def _why_it_stays(pane: PaneHandle) -> str:
+    try:
+        if is_replaced(pane):
+            return "another program runs in it (respawn-pane?)"
+    except (PaneDied, ServerNotRunning):
+        return "it has just gone"
+    return "remain-on-exit keeps it"
 
 
 def _is_there(pane: PaneHandle) -> bool:
