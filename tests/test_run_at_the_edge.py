@@ -5,6 +5,7 @@ A line editor wraps there, and tmux joins the row with what follows it.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -159,6 +160,23 @@ def test_each_of_several_lines_may_end_at_the_edge(
         result = pane.run(command, exact=exact)
         assert (result.output, result.cut) == (output, ""), command
         pane.send_key("Enter")
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+@pytest.mark.parametrize(
+    ("line", "output"), [("echo; :", "\n"), (r"printf '\n\nb\n'; :", "\n\nb\n")]
+)
+def test_blank_row_below_an_echo_behind_output_without_a_newline(
+    tmux_server: Server, shell: str, line: str, output: str
+) -> None:
+    """readline takes the prompt for the row's beginning, and goes up to wrap."""
+    pane = tmux_server.new_pane(shell)
+    for before, place in itertools.product(("a", "abc"), PLACES):
+        pane.run(f"printf {before}")
+        lead = pane.screen().cursor[1] - len(before)
+        assert pane.run(filled(shell, line, place - lead)).output == output
+        pane.send_key("Enter")
+        pane.wait_for_prompt()
 
 
 def test_same_line_twice_is_told_apart(tmux_server: Server) -> None:

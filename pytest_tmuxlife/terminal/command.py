@@ -200,15 +200,20 @@ def take_echo(
     if squash(rest + "".join(rows[index + 1 : index + taken])) != expected:
         # A beginning of it, which somebody else has typed, or the program printed.
         return 0
+    match = prompt.pattern.search(rows[index]) if prompt is not None else None
+    before = width(rows[index][: match.start()]) if match else 0
     if taken and glued is not None:
         rows[index : index + 1] = [row, glued]
-    elif taken and prompt is not None and prompt.blank_at_edge:
-        # It takes its prompt for the row's beginning, whatever stands before.
-        match = prompt.pattern.search(rows[index])
-        before = width(rows[index][: match.start()]) if match else 0
+    elif taken and prompt is not None and fills_row(lead - before, typed, columns):
+        # A line editor takes its prompt for the row's beginning.
         below = index + taken
-        if fills_row(lead - before, typed, columns) and below < len(rows) - 1:
-            taken += not rows[below].strip()
+        end = lead + width(typed)
+        if prompt.blank_at_edge:
+            taken += below < len(rows) - 1 and not rows[below].strip()
+        elif before and (is_cut or width(rows[index]) > end):
+            # It went up to wrap: what is printed begins over the end of the echo.
+            rest = split_at(row, end - before)[1]
+            rows[index : index + 1] = [row, rest if is_cut else ""]
     return taken
 
 
