@@ -232,3 +232,12 @@ def test_pane_that_remains_after_the_end_is_not_gone(tmux_server: Server) -> Non
     pane.wait_for_exit()
     with pytest.raises(WaitTimeout, match="remain-on-exit keeps it"):
         pane.wait_gone(timeout=0)
+
+
+def test_wait_ends_once_another_program_has_the_pane(
+    tmux_server: Server, tmux_pane: Pane
+) -> None:
+    assert tmux_server.cmd("respawn-pane", "-k", "-t", tmux_pane.id, "cat").ok
+    for wait in (tmux_pane.wait_for_prompt, lambda: tmux_pane.wait_for_text("never")):
+        with pytest.raises(PaneDied, match=r"in its place \(respawn-pane\?\)"):
+            wait()

@@ -18,7 +18,7 @@ from pytest_tmuxlife.terminal import at_prompt, readiness
 from pytest_tmuxlife.terminal.choice import Choice
 from pytest_tmuxlife.terminal.client import limited_by
 from pytest_tmuxlife.terminal.events import PaneEvents
-from pytest_tmuxlife.terminal.exits import ENDING, died
+from pytest_tmuxlife.terminal.exits import ENDING, died, is_replaced
 from pytest_tmuxlife.terminal.fresh import FreshText
 from pytest_tmuxlife.terminal.handle import PaneHandle
 from pytest_tmuxlife.terminal.inotify import Writes
@@ -187,7 +187,7 @@ class Waits:
     def _end_is_seen(self) -> bool:
         """All that the ended program has printed has been read by tmux."""
         try:
-            return self._pane.camera.screen().dead
+            return self._pane.camera.screen().dead or is_replaced(self._pane)
         except (PaneDied, ServerNotRunning):
             return True
 
