@@ -227,7 +227,7 @@ def test_stop_key_at_a_prompt_owes_none(tmux_server: Server, name: str) -> None:
     assert pane.run("echo 1").output == "1\n"
 
 
-@pytest.mark.parametrize("name", ["bash", "zsh", "fish", "python"])
+@pytest.mark.parametrize("name", ["bash", "zsh", "python"])
 def test_interrupt_key_right_behind_a_text_is_not_lost(
     tmux_server: Server, name: str
 ) -> None:
@@ -238,7 +238,7 @@ def test_interrupt_key_right_behind_a_text_is_not_lost(
         pane.wait_for_prompt()
 
 
-@pytest.mark.parametrize("name", ["bash", "dash", "zsh", "fish", "python"])
+@pytest.mark.parametrize("name", ["bash", "dash", "zsh", "python"])
 def test_interrupt_key_at_the_end_of_a_command_brings_its_prompt(
     tmux_server: Server, name: str
 ) -> None:

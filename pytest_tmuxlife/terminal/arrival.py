@@ -20,6 +20,17 @@ def bytes_read_by(pid: int) -> int:
     return int(content.split(b"\n", 1)[0].split()[1]) if content else 0
 
 
+def bytes_written_by(pid: int) -> int:
+    """What a process has written so far; 0 if that is not ours to see.
+
+    Of a tmux server: to terminals. Clients get what it sends by sendmsg(2).
+
+    Source: proc_pid_io(5), wchar.
+    """
+    content = procfs.read_bytes(f"/proc/{pid}/io")
+    return int(content.split(b"\n", 2)[1].split()[1]) if content else 0
+
+
 # After so many seconds the screen is believed: not all that was sent is read by the
 # pane's own process (a program below it may read), nor drawn.
 _LONG_ENOUGH = 0.5

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pytest_tmuxlife.clock import holds_within
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys, tty
-from pytest_tmuxlife.terminal.arrival import bytes_read_by
+from pytest_tmuxlife.terminal.arrival import bytes_read_by, bytes_written_by
 from pytest_tmuxlife.terminal.at_prompt import (
     is_at_prompt,
     note_prompt_owed,
@@ -23,6 +23,8 @@ from pytest_tmuxlife.terminal.tty import TerminalModes
 # unless the machine is busy. One that carries the line out for longer than that
 # gets the rest as typed ahead.
 _NEXT_LINE = 1.0
+# tmux writes a key to the terminal after it has answered.
+_WRITTEN = 0.5
 # A line editor that has shown its prompt is about to read.
 _EDITOR_READS = 1.0
 
@@ -120,7 +122,14 @@ def press(pane: PaneHandle, names: Sequence[str]) -> None:
         noting = ends_line and note_prompt_owed(pane, typed=typed)
         if not keys.SIGNAL_KEYS.issuperset(names):
             _expect(pane, "".join(name for name in names if len(name) == 1))
+        written = bytes_written_by(pane.server_pid)
         pane.typist.press(names, ends_line=ends_line, noting=noting)
+    if not keys.SIGNAL_KEYS.isdisjoint(names):
+        # A prompt that shows before tmux has written the key is not the one behind it.
+        holds_within(
+            _WRITTEN,
+            lambda: bytes_written_by(pane.server_pid) != written or not written,
+        )
 
 
 def _ends_line(pane: PaneHandle, names: Sequence[str]) -> bool:
@@ -198,8 +207,11 @@ def _wait_for_editor(pane: PaneHandle) -> None:
 
     def reads() -> bool:
         modes = tty.modes(pane.terminal)
-        if modes is None or modes.canonical or not pane.shell_is_in_foreground:
+        if modes is None or not pane.shell_is_in_foreground:
             return True
+        if modes.canonical:
+            # Between its prompt's report and its editor's start the shell has it.
+            return pane.launch.exact != "marks" or not _has_reported(pane)
         if is_open and (modes.unread or not pane.arrival.is_read):
             return False
         # What it reads else, as fish does files, counts there too.
@@ -207,3 +219,9 @@ def _wait_for_editor(pane: PaneHandle) -> None:
         return is_drawn and pane.is_asleep
 
     holds_within(_EDITOR_READS, reads)
+
+
+def _has_reported(pane: PaneHandle) -> bool:
+    """The prompt that was owed has come, though it may not be drawn yet."""
+    channel = pane.channel
+    return channel is not None and channel.drain().number > pane.typist.owed_after
