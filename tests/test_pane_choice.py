@@ -119,7 +119,7 @@ def test_quiet_ends_with_a_write_that_changes_nothing(tmux_server: Server) -> No
 
 
 def test_quiet_of_no_time_is_refused(tmux_pane: Pane) -> None:
-    with pytest.raises(TmuxLifeError, match="quiet=0: must be more than 0"):
+    with pytest.raises(TmuxLifeError, match="quiet is 0: must be seconds, more than 0"):
         tmux_pane.wait_until_idle(quiet=0)
 
 
