@@ -236,18 +236,3 @@ def test_interrupt_key_right_behind_a_text_is_not_lost(
         pane.paste("zz")
         pane.send_key("C-c")
         pane.wait_for_prompt()
-
-
-@pytest.mark.parametrize("name", ["bash", "dash", "zsh", "python"])
-def test_interrupt_key_at_the_end_of_a_command_brings_its_prompt(
-    tmux_server: Server, name: str
-) -> None:
-    """Whether it comes before that of the command, while it is made, or behind it."""
-    pane = at_prompt(tmux_server, name)
-    line = "print(7)" if name == "python" else "echo 7"
-    for _ in range(TRIES):
-        pane.send_line(line)
-        pane.send_text("zz")
-        pane.send_key("C-c")
-        pane.wait_for_prompt()
-        assert pane.run(line).output == "7\n"

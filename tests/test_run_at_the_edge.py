@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
@@ -57,7 +58,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "node": {
         "var y = 1; //": "undefined\n",
         "console.log('abc') //": "abc\nundefined\n",
-        r"console.log('\n\nx') //": "\n\nx\nundefined\n",
+        r"console.log('x\n\ny') //": "x\n\ny\nundefined\n",
         "console.log('0'.repeat(79) + 7) //": f"{FULL}\nundefined\n",
     },
     "sqlite": {
@@ -90,8 +91,25 @@ LAST = ("fi; :", "} //", "''; --")
 EXACT = ("bash", "dash", "zsh", "fish")
 
 
+def _node_adds_rows() -> bool:
+    """Behind a line that ends at the edge; node 18 does not."""
+    node = shutil.which("node")
+    if node is None:
+        return False
+    said = subprocess.run([node, "--version"], capture_output=True, text=True)
+    return int(said.stdout.strip().removeprefix("v").split(".")[0]) > 18
+
+
+NODE_ADDS_ROWS = _node_adds_rows()
+
+
 def installed(name: str) -> bool:
     return shutil.which(PRESETS[name].argv[0]) is not None
+
+
+def shown(program: str, output: str) -> str:
+    """The output, without the blank rows that newer versions of node put above it."""
+    return output.lstrip("\n") if program == "node" and NODE_ADDS_ROWS else output
 
 
 def filled(program: str, line: str, length: int) -> str:
@@ -120,7 +138,7 @@ def test_output_below_an_echo_that_ends_at_the_edge(
     pane = tmux_server.new_pane(program)
     for command, output in at_places(pane, program):
         result = pane.run(command)
-        assert (result.output, result.cut) == (output, ""), command
+        assert (shown(program, result.output), result.cut) == (output, ""), command
 
 
 @pytest.mark.parametrize("program", [*filter(installed, EXACT)])
@@ -132,16 +150,19 @@ def test_bytes_behind_an_echo_that_ends_at_the_edge(
         assert pane.run(command, exact=True).output == output, command
 
 
-@pytest.mark.parametrize("exact", [False, True], ids=["shown", "exact"])
-@pytest.mark.parametrize(("program", "lines", "output"), LINES)
+@pytest.mark.parametrize(
+    ("program", "lines", "output", "exact"),
+    [
+        (program, lines, output, exact)
+        for program, lines, output in LINES
+        for exact in (False, True)
+        if installed(program) and (program in EXACT or not exact)
+    ],
+)
 def test_each_of_several_lines_may_end_at_the_edge(
     tmux_server: Server, program: str, lines: Sequence[str], output: str, exact: bool
 ) -> None:
     """Behind a prompt, or one for the rest of a command."""
-    if not installed(program):
-        pytest.skip(f"there is no {program}")
-    if exact and program not in EXACT:
-        pytest.skip(f"exact output is not for {program}")
     pane = tmux_server.new_pane(program)
     prompt = pane.launch.house_prompt
     assert prompt is not None
@@ -158,7 +179,7 @@ def test_each_of_several_lines_may_end_at_the_edge(
             for line, lead in zip(lines, leads, strict=True)
         )
         result = pane.run(command, exact=exact)
-        assert (result.output, result.cut) == (output, ""), command
+        assert (shown(program, result.output), result.cut) == (output, ""), command
         pane.send_key("Enter")
 
 

@@ -24,8 +24,9 @@ def leave_a_dead_pane(server: Server) -> str:
     made = ["new-window", "-d", "-P", "-F", "#{pane_id}", "exit 3"]
     server.cmd("set-option", "-g", "remain-on-exit", "on")
     (pane,) = server.cmd(*made).stdout
-    look = ("display-message", "-p", "-t", pane, "#{pane_dead}")
-    assert eventually(lambda: server.cmd(*look).stdout == ["1"], LIMIT)
+    # tmux calls it dead before it knows how it ended.
+    look = ("display-message", "-p", "-t", pane, "#{pane_dead} #{pane_dead_status}")
+    assert eventually(lambda: server.cmd(*look).stdout == ["1 3"], LIMIT)
     return pane
 
 
