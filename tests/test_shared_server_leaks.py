@@ -119,7 +119,9 @@ def test_orphan_that_forks_itself_anew_is_found_and_ended(inner: Inner) -> None:
     )
     result.assert_outcomes(passed=2, failed=1)
     # Seen between its fork and its exit it is two.
-    result.stdout.fnmatch_lines(["LEAKED test_inner.py::test_it - [12] process* left *"])
+    result.stdout.fnmatch_lines(
+        ["LEAKED test_inner.py::test_it - [12] process* left *"]
+    )
 
 
 def test_what_was_there_before_and_is_gone_is_named(inner: Inner) -> None:
