@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import procfs
-from pytest_tmuxlife.terminal.events import bytes_read
 
 
 def bytes_read_by(pid: int) -> int:
@@ -16,8 +15,7 @@ def bytes_read_by(pid: int) -> int:
 
     Source: proc_pid_io(5), rchar.
     """
-    content = procfs.read_bytes(f"/proc/{pid}/io")
-    return int(content.split(b"\n", 1)[0].split()[1]) if content else 0
+    return _counted(pid, 0)
 
 
 def bytes_written_by(pid: int) -> int:
@@ -27,8 +25,12 @@ def bytes_written_by(pid: int) -> int:
 
     Source: proc_pid_io(5), wchar.
     """
+    return _counted(pid, 1)
+
+
+def _counted(pid: int, line: int) -> int:
     content = procfs.read_bytes(f"/proc/{pid}/io")
-    return int(content.split(b"\n", 2)[1].split()[1]) if content else 0
+    return int(content.split(b"\n", 2)[line].split()[1]) if content else 0
 
 
 # After so many seconds the screen is believed: not all that was sent is read by the
@@ -51,7 +53,7 @@ class Arrival:
         self._pid = pid
         self._server_pid = server_pid
         self._due = 0
-        self._shown_after = b""
+        self._shown_after = 0
         self._believed = Deadline(0.0)
         self.prompt = 0
 
@@ -68,7 +70,7 @@ class Arrival:
         before = 0 if is_first else self._due
         self._due = max(bytes_read_by(self._pid), before) + count
         if shows or is_first:
-            self._shown_after = bytes_read(self._server_pid) if shows else b""
+            self._shown_after = bytes_read_by(self._server_pid) if shows else 0
         self._believed = Deadline(_LONG_ENOUGH)
 
     @property
@@ -85,7 +87,7 @@ class Arrival:
         """
         if self._believed.expired:
             return True
-        if self._shown_after and self._shown_after == bytes_read(self._server_pid):
+        if self._shown_after and self._shown_after == bytes_read_by(self._server_pid):
             return False
         return canonical or self.is_read
 

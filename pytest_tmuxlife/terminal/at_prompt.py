@@ -125,7 +125,7 @@ def shows_empty_line(pane: PaneHandle) -> bool:
 def _is_right_behind(grid: Grid, prompt: HousePrompt, number: int) -> bool:
     """The cursor is there, and nothing behind it: blanks are text too."""
     row = grid.cursor_y
-    if any(line.strip() for line in [grid.cursor_line[grid.cursor_x :]]):
+    if grid.cursor_line[grid.cursor_x :].strip():
         return False
     above = grid.lines[row - 1].ljust(grid.columns) if row else ""
     return (above + grid.until_cursor).endswith(prompt.token(number))

@@ -220,10 +220,7 @@ def take_echo(
 def _without_continuations(
     rows: Sequence[str], prompt: HousePrompt, typed: Sequence[str], columns: int
 ) -> list[str]:
-    """Drop the echo of the further lines, each behind a prompt.
-
-    Also gives what was printed last without a final newline, if no row follows.
-    """
+    """The rows without the echo of the further lines, each behind a prompt."""
     rows = list(rows)
     if not typed:
         # A row that looks like a prompt is output then.

@@ -98,7 +98,7 @@ def _send_in_pieces(
         modes = _checked(pane, before[0] if before else piece)
     is_ended = ends > text.count("\n") or text.endswith("\n")
     if piece and not is_ended:
-        _expect(pane, piece)
+        _expect(pane, piece, modes)
     put(piece, modes, noting, True)
     if start is not None:
         pane.typist.began(start)
@@ -121,7 +121,8 @@ def press(pane: PaneHandle, names: Sequence[str]) -> None:
             _wait_for_editor(pane)
         noting = ends_line and note_prompt_owed(pane, typed=typed)
         if not keys.SIGNAL_KEYS.issuperset(names):
-            _expect(pane, "".join(name for name in names if len(name) == 1))
+            typed_text = "".join(name for name in names if len(name) == 1)
+            _expect(pane, typed_text, tty.modes(pane.terminal))
         written = bytes_written_by(pane.server_pid)
         pane.typist.press(names, ends_line=ends_line, noting=noting)
     if not keys.SIGNAL_KEYS.isdisjoint(names):
@@ -138,9 +139,8 @@ def _ends_line(pane: PaneHandle, names: Sequence[str]) -> bool:
     return bool(ends) and not (ends == {"C-z"} and is_at_prompt(pane))
 
 
-def _expect(pane: PaneHandle, typed: str) -> None:
+def _expect(pane: PaneHandle, typed: str, modes: TerminalModes | None) -> None:
     """Note by what it shows, later, that *typed* has arrived in an open line."""
-    modes = tty.modes(pane.terminal)
     # In a cooked terminal the kernel itself can take it out again.
     is_cooked = modes is None or modes.canonical
     pane.arrival.expect(

@@ -48,6 +48,7 @@ class Typist:
             higher one is owed.
         ends_line: The last send ended a line.
         is_line_open: Something is typed and not ended yet.
+        has_pressed: Keys were pressed since the program was seen at an empty prompt.
         open_bytes: Of that, so many stand in a cooked terminal, as far as is known.
         has_typed_ahead: A line was ended before the prompt for it had come, and no
             prompt was waited for since.
@@ -74,18 +75,13 @@ class Typist:
         self._unsettled: list[str] = []
         self.is_line_open = False
         self.open_bytes = 0
-        self._pressed = False
+        self.has_pressed = False
         self._line_start: tuple[int, int] | None = None
-
-    @property
-    def has_pressed(self) -> bool:
-        """Keys were pressed since the program was seen at an empty prompt."""
-        return self._pressed
 
     @property
     def is_pending(self) -> bool:
         """Something was sent since `settle`, or a line is not ended yet."""
-        return bool(self._unsettled) or self.is_line_open or self._pressed
+        return bool(self._unsettled) or self.is_line_open or self.has_pressed
 
     def settle(self, *, at_prompt: bool) -> None:
         """What was sent has been drawn: its echo need not be awaited again.
@@ -95,7 +91,7 @@ class Typist:
                 typed and not ended either.
         """
         if at_prompt:
-            self.is_line_open = self._pressed = self.has_typed_ahead = False
+            self.is_line_open = self.has_pressed = self.has_typed_ahead = False
             self.open_bytes = 0
             self._line_start = None
         if not self.is_line_open:
@@ -140,7 +136,7 @@ class Typist:
             self.is_line_open = False
         if keys.EMPTYING_KEYS.intersection(names):
             self.open_bytes = 0
-        self._pressed = True
+        self.has_pressed = True
         words = [literal(name) for name in names]
         return self._send([["send-keys", "-t", self._pane, "--", *words]], True)
 
