@@ -24,9 +24,15 @@ def leave_a_dead_pane(server: Server) -> str:
     made = ["new-window", "-d", "-P", "-F", "#{pane_id}", "exit 3"]
     server.cmd("set-option", "-g", "remain-on-exit", "on")
     (pane,) = server.cmd(*made).stdout
-    # tmux calls it dead before it knows how it ended.
     look = ("display-message", "-p", "-t", pane, "#{pane_dead} #{pane_dead_status}")
-    assert eventually(lambda: server.cmd(*look).stdout == ["1 3"], LIMIT)
+
+    def status_is_known() -> bool:
+        # tmux calls it dead before it knows how it ended, and loses a SIGCHLD that
+        # comes while it runs utempter: the end of another child has it look again.
+        server.cmd("run-shell", "-b", "true")
+        return server.cmd(*look).stdout == ["1 3"]
+
+    assert eventually(status_is_known, LIMIT)
     return pane
 
 
