@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+import psutil
 import pytest
 from panes import wait_for_program
+from runs import eventually
 
 from pytest_tmuxlife import Pane, PaneNotReady, Server, WaitTimeout
 from pytest_tmuxlife.clock import Deadline
@@ -23,6 +25,12 @@ def until(lines: LineStream, last: str) -> list[str]:
         if line == last:
             return found
     raise AssertionError(f"no {last!r} in {len(found)} lines")
+
+
+def cat_below(server: Server) -> psutil.Process | None:
+    """What copies the pipe of a pane; a shell at first."""
+    below = psutil.Process(server.pid).children()
+    return next((child for child in below if child.name() == "cat"), None)
 
 
 def go_on(server: Server, program: str, **options: object) -> Pane:
@@ -93,6 +101,28 @@ def test_pipe_of_somebody_else_is_left_alone(
         tmux_pane.follow()
     look = ("display-message", "-p", "-t", tmux_pane.id, "#{pane_pipe}")
     assert tmux_server.cmd(*look).stdout == ["1"]
+
+
+def test_pipe_that_took_the_place_of_a_stream_is_left_alone(
+    tmux_server: Server, tmux_pane: Pane
+) -> None:
+    piped = ("display-message", "-p", "-t", tmux_pane.id, "#{pane_pipe}")
+    with tmux_pane.follow() as lines:
+        cat = eventually(lambda: cat_below(tmux_server), 60)
+        assert cat is not None
+        cat.kill()
+        list(lines)
+        tmux_server.cmd("pipe-pane", "-t", tmux_pane.id, "cat > piped")
+        assert tmux_server.cmd(*piped).stdout == ["1"]
+    assert tmux_server.cmd(*piped).stdout == ["1"]
+
+
+def test_pane_in_copy_mode_is_followed(tmux_server: Server, tmux_pane: Pane) -> None:
+    tmux_server.cmd("copy-mode", "-t", tmux_pane.id)
+    with tmux_pane.follow() as lines:
+        with open(tmux_pane.terminal, "w") as terminal:
+            terminal.write("printed\n")
+        until(lines, "printed")
 
 
 def test_stream_leaves_neither_pipe_nor_descriptor(
