@@ -196,6 +196,29 @@ def environment(pid: int) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
+def bytes_read(pid: int) -> int:
+    """What it has read(2) so far, from whatever; 0 if that is not ours to see.
+
+    Of a tmux server: from terminals. Clients send to it by sendmsg(2), not counted.
+
+    Source: proc_pid_io(5), rchar.
+    """
+    return _counted(pid, 0)
+
+
+def bytes_written(pid: int) -> int:
+    """What it has written so far, by write(2); 0 if that is not ours to see.
+
+    Source: proc_pid_io(5), wchar.
+    """
+    return _counted(pid, 1)
+
+
+def _counted(pid: int, line: int) -> int:
+    content = _read(pid, "io")
+    return int(content.split(b"\n", 2)[line].split()[1]) if content else 0
+
+
 def link(path: str) -> str | None:
     """Where a link of /proc points, or None."""
     try:

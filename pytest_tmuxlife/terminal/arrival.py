@@ -9,30 +9,6 @@ from __future__ import annotations
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.containment import procfs
 
-
-def bytes_read_by(pid: int) -> int:
-    """What a process has read so far, from whatever; 0 if that is not ours to see.
-
-    Source: proc_pid_io(5), rchar.
-    """
-    return _counted(pid, 0)
-
-
-def bytes_written_by(pid: int) -> int:
-    """What a process has written so far; 0 if that is not ours to see.
-
-    Of a tmux server: to terminals. Clients get what it sends by sendmsg(2).
-
-    Source: proc_pid_io(5), wchar.
-    """
-    return _counted(pid, 1)
-
-
-def _counted(pid: int, line: int) -> int:
-    content = procfs.read_bytes(f"/proc/{pid}/io")
-    return int(content.split(b"\n", 2)[line].split()[1]) if content else 0
-
-
 # After so many seconds the screen is believed: not all that was sent is read by the
 # pane's own process (a program below it may read), nor drawn.
 _LONG_ENOUGH = 0.5
@@ -68,15 +44,15 @@ class Arrival:
         """
         self.prompt = prompt
         before = 0 if is_first else self._due
-        self._due = max(bytes_read_by(self._pid), before) + count
+        self._due = max(procfs.bytes_read(self._pid), before) + count
         if shows or is_first:
-            self._shown_after = bytes_read_by(self._server_pid) if shows else 0
+            self._shown_after = procfs.bytes_read(self._server_pid) if shows else 0
         self._believed = Deadline(_LONG_ENOUGH)
 
     @property
     def is_read(self) -> bool:
         """The pane's process has read it, or it was long enough ago."""
-        read = bytes_read_by(self._pid)
+        read = procfs.bytes_read(self._pid)
         return not read or read >= self._due or self._believed.expired
 
     def is_seen(self, *, canonical: bool) -> bool:
@@ -87,7 +63,9 @@ class Arrival:
         """
         if self._believed.expired:
             return True
-        if self._shown_after and self._shown_after == bytes_read_by(self._server_pid):
+        if self._shown_after and self._shown_after == procfs.bytes_read(
+            self._server_pid
+        ):
             return False
         return canonical or self.is_read
 

@@ -33,7 +33,7 @@ def note_prompt_owed(pane: PaneHandle, *, typed: bool = True) -> bool:
         typist.has_typed_ahead = True
         typist.due += 1
     typist.owed_after = number
-    pane.channel.asks_for_rest = pane.channel.refuses = False
+    pane.channel.forget_answers()
     # Until something shows, a continuation prompt is the one before C-c.
     return not typed
 

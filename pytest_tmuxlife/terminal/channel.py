@@ -64,8 +64,7 @@ class PromptChannel:
         self.fd = own.claim(os.open(path, flags))
         self._partial = b""
         self.last = PromptRecord(0, 0)
-        self.asks_for_rest = False
-        self.refuses = False
+        self.forget_answers()
         self.marked = 0
         self._by_number: dict[int, PromptRecord] = {}
 
@@ -74,6 +73,10 @@ class PromptChannel:
         if self.fd >= 0:
             own.close(self.fd)
             self.fd = -1
+
+    def forget_answers(self) -> None:
+        """To what comes next it may say another thing."""
+        self.asks_for_rest = self.refuses = False
 
     def drain(self) -> PromptRecord:
         """Take in all records that are there; return the newest."""
@@ -98,7 +101,7 @@ class PromptChannel:
                     status = None if words[0] == b"-" else int(words[0])
                     self.last = PromptRecord(status, int(words[1]))
                     self._by_number[self.last.number] = self.last
-                    self.asks_for_rest = self.refuses = False
+                    self.forget_answers()
 
     def record(self, number: int) -> PromptRecord | None:
         """The record of prompt *number*, if it has come; older ones are dropped."""

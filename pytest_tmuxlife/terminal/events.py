@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.containment import kernel, procfs
+from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.terminal.inotify import TerminalWatch, drain
 
 # tmux reads the terminal after the write that woke us: 0.1 ms, or many.
@@ -152,12 +152,6 @@ class PaneEvents:
             return False
         self._seen = now
         return True
-
-
-def bytes_read(server_pid: int) -> bytes:
-    """What the tmux server has read so far, as a text that changes with it."""
-    content = procfs.read_bytes(f"/proc/{server_pid}/io")
-    return content.split(b"\n", 1)[0] if content else b""
 
 
 def _ready(poller: select.poll, seconds: float) -> set[int]:

@@ -158,7 +158,7 @@ class ExactRun(ReportedRun):
                 raise self._cut_off()
             seen = max(part.start, len(data) - len(prompt))
             self._pipe.wait(limit.remaining)
-        self.pane.clean_since = b""
+        self.pane.clean_since = 0
 
     def _cut_off(self) -> PaneNotReady:
         return PaneNotReady(

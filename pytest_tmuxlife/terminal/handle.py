@@ -12,7 +12,6 @@ from pytest_tmuxlife.terminal.camera import Camera
 from pytest_tmuxlife.terminal.channel import PromptChannel
 from pytest_tmuxlife.terminal.client import Client
 from pytest_tmuxlife.terminal.differences import NO_PID
-from pytest_tmuxlife.terminal.events import bytes_read
 from pytest_tmuxlife.terminal.inotify import TerminalWatch
 from pytest_tmuxlife.terminal.programs import Launch
 from pytest_tmuxlife.terminal.screen import Screen
@@ -39,8 +38,8 @@ class PaneHandle:
         running: Held by whoever runs a command; others can type meanwhile.
         timeout_scale: Multiplies every time limit.
         reader: What its first process was called at its first prompt, or "".
-        clean_since: What `server_has_read` gave when its prompt was last seen
-            with nothing behind it.
+        clean_since: What the server had read when its prompt was last seen with
+            nothing behind it; 0 if something may stand there.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class PaneHandle:
         self.running = threading.RLock()
         self.watch = TerminalWatch(terminal)
         self.reader = ""
-        self.clean_since = b""
+        self.clean_since = 0
         self.channel = channel
         anchors = Anchors(self.launch.house_prompt, channel)
         self.typist = Typist(client, id, self.camera, anchors)
@@ -158,7 +157,3 @@ class PaneHandle:
             return False
         # A program that replaces it, by exec, keeps the number.
         return now.comm == (self.reader or now.comm)
-
-    def server_has_read(self) -> bytes:
-        """Changes when the tmux server has read output of any pane."""
-        return bytes_read(self.server_pid)

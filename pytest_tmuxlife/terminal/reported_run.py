@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady, WaitTimeout
 from pytest_tmuxlife.terminal import readiness, sending
 from pytest_tmuxlife.terminal.channel import PromptChannel, PromptRecord
@@ -78,7 +79,7 @@ class ReportedRun(Run):
     def _type(self, line: str, *, noting: bool = False) -> Sent:
         with self.pane.lock, sending.noted_if_sent(self.pane):
             self.pane.typist.owed_after = self.channel.last.number
-            self.channel.asks_for_rest = self.channel.refuses = False
+            self.channel.forget_answers()
             return sending.type_command(self.pane, line, noting=noting)
 
     # -- the prompt before it ------------------------------------------------
@@ -103,8 +104,8 @@ class ReportedRun(Run):
             self.channel.drain().number == number
             and number > self.pane.typist.owed_after
             and not self.pane.typist.is_pending
-            and self.pane.clean_since != b""
-            and self.pane.clean_since == self.pane.server_has_read()
+            and self.pane.clean_since > 0
+            and self.pane.clean_since == procfs.bytes_read(self.pane.server_pid)
             and self.pane.shell_is_in_foreground
         )
 
@@ -199,7 +200,9 @@ class ReportedRun(Run):
         def drawn() -> Grid | None:
             grid = self.pane.camera.since(start.row)
             behind = behind_prompt(grid.lines, self.prompt, number)
-            self.pane.clean_since = self.pane.server_has_read() if behind == "" else b""
+            is_clean = behind == ""
+            read = procfs.bytes_read(self.pane.server_pid) if is_clean else 0
+            self.pane.clean_since = read
             return grid if behind is not None else None
 
         try:

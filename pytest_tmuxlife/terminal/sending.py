@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pytest_tmuxlife.clock import holds_within
+from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.errors import PaneDied, PaneNotReady
 from pytest_tmuxlife.terminal import keys, tty
-from pytest_tmuxlife.terminal.arrival import bytes_read_by, bytes_written_by
 from pytest_tmuxlife.terminal.at_prompt import (
     is_at_prompt,
     note_prompt_owed,
@@ -91,7 +91,7 @@ def _send_in_pieces(
     *before, piece = keys.pieces(text, is_edited=_is_edited(pane, modes))
     start: Sent | None = None
     while before:
-        count = bytes_read_by(pane.pid) + len(encoded(keys.quoted(before[0])))
+        count = procfs.bytes_read(pane.pid) + len(encoded(keys.quoted(before[0])))
         sent = put(before.pop(0), modes, noting, False)
         start, noting = start or sent, False
         _wait_until_read(pane, count)
@@ -123,13 +123,13 @@ def press(pane: PaneHandle, names: Sequence[str]) -> None:
         if not keys.SIGNAL_KEYS.issuperset(names):
             typed_text = "".join(name for name in names if len(name) == 1)
             _expect(pane, typed_text, tty.modes(pane.terminal))
-        written = bytes_written_by(pane.server_pid)
+        written = procfs.bytes_written(pane.server_pid)
         pane.typist.press(names, ends_line=ends_line, noting=noting)
     if not keys.SIGNAL_KEYS.isdisjoint(names):
         # A prompt that shows before tmux has written the key is not the one behind it.
         holds_within(
             _WRITTEN,
-            lambda: bytes_written_by(pane.server_pid) != written or not written,
+            lambda: procfs.bytes_written(pane.server_pid) != written or not written,
         )
 
 
@@ -190,7 +190,9 @@ def _wait_until_read(pane: PaneHandle, count: int) -> None:
         modes = tty.modes(pane.terminal)
         if modes is None or not pane.shell_is_in_foreground:
             return True
-        return bytes_read_by(pane.pid) >= count and not modes.unread and pane.is_asleep
+        return (
+            procfs.bytes_read(pane.pid) >= count and not modes.unread and pane.is_asleep
+        )
 
     holds_within(_NEXT_LINE * pane.timeout_scale, is_over)
 
