@@ -63,9 +63,8 @@ class Arrival:
         """
         if self._believed.expired:
             return True
-        if self._shown_after and self._shown_after == procfs.bytes_read(
-            self._server_pid
-        ):
+        before = self._shown_after
+        if before and before == procfs.bytes_read(self._server_pid):
             return False
         return canonical or self.is_read
 

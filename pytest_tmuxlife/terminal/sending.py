@@ -190,9 +190,8 @@ def _wait_until_read(pane: PaneHandle, count: int) -> None:
         modes = tty.modes(pane.terminal)
         if modes is None or not pane.shell_is_in_foreground:
             return True
-        return (
-            procfs.bytes_read(pane.pid) >= count and not modes.unread and pane.is_asleep
-        )
+        has_read = procfs.bytes_read(pane.pid) >= count and not modes.unread
+        return has_read and pane.is_asleep
 
     holds_within(_NEXT_LINE * pane.timeout_scale, is_over)
 
