@@ -10,10 +10,10 @@ from typing import Any
 from pytest_tmuxlife.harness.harness import Harness
 from pytest_tmuxlife.harness.keeper import Keeper
 from pytest_tmuxlife.run_settings import Settings
-from pytest_tmuxlife.terminal.environment import snapshot
-from pytest_tmuxlife.terminal.options import Options
 from pytest_tmuxlife.terminal.pane import Pane
 from pytest_tmuxlife.terminal.server import Server
+from pytest_tmuxlife.terminal.start.environment import snapshot
+from pytest_tmuxlife.terminal.start.options import Options
 
 # For panes, ours and theirs, that take in 50,000 lines.
 HISTORY = 60_000

@@ -21,7 +21,7 @@ from pexpect import replwrap
 
 from bench.ours import HISTORY
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal.environment import clean_environment
+from pytest_tmuxlife.terminal.start.environment import clean_environment
 
 _LIMIT = 10.0
 SHELL = ("bash", "--noprofile", "--norc", "-i")

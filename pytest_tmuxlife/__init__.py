@@ -34,13 +34,12 @@ if TYPE_CHECKING:
     )
     from pytest_tmuxlife.leaks.leak import Leak
     from pytest_tmuxlife.terminal.attached import AttachedClient
-    from pytest_tmuxlife.terminal.client import TmuxReply
-    from pytest_tmuxlife.terminal.command import CommandResult
-    from pytest_tmuxlife.terminal.exits import ExitStatus
+    from pytest_tmuxlife.terminal.dialogue.exits import ExitStatus
+    from pytest_tmuxlife.terminal.dialogue.stream import LineStream
     from pytest_tmuxlife.terminal.expectation import Expectation, expect
     from pytest_tmuxlife.terminal.health import Health
     from pytest_tmuxlife.terminal.pane import Pane
-    from pytest_tmuxlife.terminal.presets import (
+    from pytest_tmuxlife.terminal.programs.presets import (
         BASH,
         DASH,
         FISH,
@@ -50,11 +49,12 @@ if TYPE_CHECKING:
         SQLITE,
         ZSH,
     )
-    from pytest_tmuxlife.terminal.programs import Program
-    from pytest_tmuxlife.terminal.screen import Screen
+    from pytest_tmuxlife.terminal.programs.program import Program
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
-    from pytest_tmuxlife.terminal.stream import LineStream
+    from pytest_tmuxlife.terminal.sight.command import CommandResult
+    from pytest_tmuxlife.terminal.sight.screen import Screen
+    from pytest_tmuxlife.terminal.tmux.client import TmuxReply
 
 _HOMES = {
     "containment.processes": ("ProcessInfo",),
@@ -76,13 +76,12 @@ _HOMES = {
     "fixtures": ("ClientFactory", "LeakCheck", "ServerFactory", "SnapshotCheck"),
     "leaks.leak": ("Leak",),
     "terminal.attached": ("AttachedClient",),
-    "terminal.client": ("TmuxReply",),
-    "terminal.command": ("CommandResult",),
-    "terminal.exits": ("ExitStatus",),
+    "terminal.dialogue.exits": ("ExitStatus",),
+    "terminal.dialogue.stream": ("LineStream",),
     "terminal.expectation": ("Expectation", "expect"),
     "terminal.health": ("Health",),
     "terminal.pane": ("Pane",),
-    "terminal.presets": (
+    "terminal.programs.presets": (
         "BASH",
         "DASH",
         "FISH",
@@ -92,11 +91,12 @@ _HOMES = {
         "SQLITE",
         "ZSH",
     ),
-    "terminal.programs": ("Program",),
-    "terminal.screen": ("Screen",),
+    "terminal.programs.program": ("Program",),
     "terminal.server": ("Server",),
     "terminal.session": ("Session",),
-    "terminal.stream": ("LineStream",),
+    "terminal.sight.command": ("CommandResult",),
+    "terminal.sight.screen": ("Screen",),
+    "terminal.tmux.client": ("TmuxReply",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

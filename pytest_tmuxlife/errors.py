@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_tmuxlife.leaks.leak import Leak
-    from pytest_tmuxlife.terminal.screen import Screen
+    from pytest_tmuxlife.terminal.sight.screen import Screen
 
 
 class TmuxLifeError(Exception):

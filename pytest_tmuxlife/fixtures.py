@@ -28,7 +28,7 @@ from pytest_tmuxlife.hooks.stash import (
     harness_of,
 )
 from pytest_tmuxlife.leaks.rules import make_rule
-from pytest_tmuxlife.terminal.options import Options
+from pytest_tmuxlife.terminal.start.options import Options
 
 # A run that uses none of these fixtures does not pay for what is behind them.
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.run_settings import Settings
     from pytest_tmuxlife.terminal.attached import AttachedClient
     from pytest_tmuxlife.terminal.pane import Pane
-    from pytest_tmuxlife.terminal.screen import Screen
     from pytest_tmuxlife.terminal.server import Server
     from pytest_tmuxlife.terminal.session import Session
+    from pytest_tmuxlife.terminal.sight.screen import Screen
 
 
 class ServerFactory(Protocol):

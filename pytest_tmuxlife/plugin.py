@@ -248,7 +248,7 @@ def _stop_without_reaper(session: pytest.Session) -> None:
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """Show the screen in which something was looked for."""
     # Nobody has a screen before its module is imported.
-    if "pytest_tmuxlife.terminal.screen" not in sys.modules:
+    if "pytest_tmuxlife.terminal.sight.screen" not in sys.modules:
         return None
     from pytest_tmuxlife.hooks.explanation import explain
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.rules import IgnoreRule
-    from pytest_tmuxlife.terminal.programs import Program
+    from pytest_tmuxlife.terminal.programs.program import Program
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ import pytest
 from pytest_tmuxlife.containment.layers import SWITCHED, parse_without
 from pytest_tmuxlife.leaks.rules import IgnoreRule, parse_rule
 from pytest_tmuxlife.run_settings import Settings
-from pytest_tmuxlife.terminal.options import parse_size
-from pytest_tmuxlife.terminal.presets import PRESETS
+from pytest_tmuxlife.terminal.programs.presets import PRESETS
+from pytest_tmuxlife.terminal.start.options import parse_size
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.programs import Program
+    from pytest_tmuxlife.terminal.programs.program import Program
 
 _Value = TypeVar("_Value")
 ENGINES = ("native", "process")

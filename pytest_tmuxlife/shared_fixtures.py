@@ -14,7 +14,7 @@ from pytest_tmuxlife.hooks.stash import (
     SETTINGS_KEY,
     harness_of,
 )
-from pytest_tmuxlife.terminal.options import Options
+from pytest_tmuxlife.terminal.start.options import Options
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.harness.keeper import Keeper

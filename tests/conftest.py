@@ -12,7 +12,7 @@ from panes import Gate, be_patient
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.hooks.stash import SETTINGS_KEY
-from pytest_tmuxlife.terminal.version import version_of
+from pytest_tmuxlife.terminal.tmux.version import version_of
 
 pytest_plugins = ["pytester", "processes"]
 

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from pytest_tmuxlife.terminal.version import version_of
+from pytest_tmuxlife.terminal.tmux.version import version_of
 
 DIRECTORY = "TMUXLIFE_TMUX_DIR"
 # What conftest and the tests hold the servers to.

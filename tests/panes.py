@@ -10,7 +10,8 @@ import pytest
 
 from pytest_tmuxlife import Pane
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal import exact, prompt_run, reported_run, run, tty
+from pytest_tmuxlife.terminal.commands import exact, prompt_run, reported_run, run
+from pytest_tmuxlife.terminal.typing import tty
 
 
 def wait_for_program(pane: Pane, name: str) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal.door import Answer
-from pytest_tmuxlife.terminal.native import NativeDoor
+from pytest_tmuxlife.terminal.tmux.door import Answer
+from pytest_tmuxlife.terminal.tmux.native import NativeDoor
 
 HEADER = struct.Struct("=IHHII")
 # Of calls that end before it, however busy the machine is.

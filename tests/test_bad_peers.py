@@ -25,8 +25,8 @@ from peers import (
     says,
 )
 
-from pytest_tmuxlife.terminal.door import Answer
-from pytest_tmuxlife.terminal.native import (
+from pytest_tmuxlife.terminal.tmux.door import Answer
+from pytest_tmuxlife.terminal.tmux.native import (
     NativeDoor,
     ServerGone,
     UnexpectedAnswer,

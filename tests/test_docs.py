@@ -14,9 +14,9 @@ import pytest_tmuxlife
 from pytest_tmuxlife import hookspecs, plugin
 from pytest_tmuxlife.leaks.exemptions import EXEMPTIONS
 from pytest_tmuxlife.settings import ALL_SETTINGS, add_options
-from pytest_tmuxlife.terminal.environment import KEPT
-from pytest_tmuxlife.terminal.options import Options
-from pytest_tmuxlife.terminal.presets import PRESETS
+from pytest_tmuxlife.terminal.programs.presets import PRESETS
+from pytest_tmuxlife.terminal.start.environment import KEPT
+from pytest_tmuxlife.terminal.start.options import Options
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"

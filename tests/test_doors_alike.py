@@ -15,8 +15,8 @@ from panes import wait_for_program
 
 import pytest_tmuxlife
 from pytest_tmuxlife import Server, ServerFactory
-from pytest_tmuxlife.terminal.door import Answer, Door, ProcessDoor
-from pytest_tmuxlife.terminal.native import MESSAGE_LIMIT, NativeDoor
+from pytest_tmuxlife.terminal.tmux.door import Answer, Door, ProcessDoor
+from pytest_tmuxlife.terminal.tmux.native import MESSAGE_LIMIT, NativeDoor
 
 LIMIT = 60.0
 # Every byte, over and over: more than a million of them.

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from pytest_tmuxlife.terminal.command import behind_prompt, cut_output
-from pytest_tmuxlife.terminal.echo import EchoFilter, Sent, squash
-from pytest_tmuxlife.terminal.prompts import HousePrompt
-from pytest_tmuxlife.terminal.width import split_at, split_glued, width
+from pytest_tmuxlife.terminal.programs.prompts import HousePrompt
+from pytest_tmuxlife.terminal.sight.command import behind_prompt, cut_output
+from pytest_tmuxlife.terminal.sight.echo import EchoFilter, Sent, squash
+from pytest_tmuxlife.terminal.sight.width import split_at, split_glued, width
 
 PROMPT = HousePrompt("ab12")
 # Over the edge of a row.

@@ -10,7 +10,7 @@ import pytest
 from panes import Gate
 
 from pytest_tmuxlife import Pane, Program, Server, WaitTimeout
-from pytest_tmuxlife.terminal import tty
+from pytest_tmuxlife.terminal.typing import tty
 
 # Longer than by default, for a busy machine.
 pytestmark = [pytest.mark.tmux(timeout=60), pytest.mark.usefixtures("patient")]

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal import events
-from pytest_tmuxlife.terminal.events import PaneEvents
-from pytest_tmuxlife.terminal.inotify import TerminalWatch
+from pytest_tmuxlife.terminal.dialogue import events
+from pytest_tmuxlife.terminal.dialogue.events import PaneEvents
+from pytest_tmuxlife.terminal.dialogue.inotify import TerminalWatch
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from pytest_tmuxlife import (
     Server,
     TmuxLifeError,
 )
-from pytest_tmuxlife.terminal import exact
+from pytest_tmuxlife.terminal.commands import exact
 
 # Longer than by default, for a busy machine.
 pytestmark = [pytest.mark.tmux(timeout=60), pytest.mark.usefixtures("patient")]

@@ -6,7 +6,7 @@ import pytest
 from panes import Gate
 
 from pytest_tmuxlife import Pane, Server
-from pytest_tmuxlife.terminal.fresh import FreshText
+from pytest_tmuxlife.terminal.dialogue.fresh import FreshText
 
 # So small a share of the time that it never comes, and one that always comes.
 NEVER, ALWAYS = 1e-9, 1e9
@@ -47,7 +47,9 @@ def test_all_rows_are_looked_at_as_often_as_they_may_be(
 def test_all_rows_are_looked_at_soon_once_they_stand_still(
     pane: Pane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_tmuxlife.terminal.fresh._MOVING", NEVER / ALWAYS)
+    monkeypatch.setattr(
+        "pytest_tmuxlife.terminal.dialogue.fresh._MOVING", NEVER / ALWAYS
+    )
     fresh = FreshText(pane, ALWAYS)
     assert fresh.find(shows("nothing")) is None
     # Whether they move is not known by one look.

@@ -16,7 +16,7 @@ from program_cases import CASES
 
 from pytest_tmuxlife import Pane, ProcessInfo, Server
 from pytest_tmuxlife.containment import procfs
-from pytest_tmuxlife.terminal.environment import is_kept
+from pytest_tmuxlife.terminal.start.environment import is_kept
 
 ISOLATION = Path(__file__).parent.parent / "docs" / "explanation" / "isolation.md"
 LOOKS = 5

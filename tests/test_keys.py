@@ -7,7 +7,7 @@ import pytest
 
 from pytest_tmuxlife import Pane, Server, TmuxLifeError
 from pytest_tmuxlife.clock import holds_within
-from pytest_tmuxlife.terminal import keys
+from pytest_tmuxlife.terminal.typing import keys
 
 pytestmark = pytest.mark.tmux(timeout=30)
 

@@ -9,7 +9,7 @@ import pytest
 from panes import Gate
 
 from pytest_tmuxlife import Pane, Server, WaitTimeout, expect
-from pytest_tmuxlife.terminal.screen import Grid
+from pytest_tmuxlife.terminal.sight.screen import Grid
 
 pytestmark = [pytest.mark.tmux(timeout=60), pytest.mark.usefixtures("patient")]
 SHELLS = [shell for shell in ("bash", "dash", "zsh", "fish") if shutil.which(shell)]

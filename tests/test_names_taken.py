@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_tmuxlife import CommandTimeout, Pane, Server
-from pytest_tmuxlife.terminal.presets import SH
-from pytest_tmuxlife.terminal.programs import Program
+from pytest_tmuxlife.terminal.programs.presets import SH
+from pytest_tmuxlife.terminal.programs.program import Program
 
 pytestmark = pytest.mark.tmux(timeout=30)
 

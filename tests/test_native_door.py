@@ -3,8 +3,8 @@
 import pytest
 
 from pytest_tmuxlife import Pane, Server, ServerNotRunning
-from pytest_tmuxlife.terminal.door import ProcessDoor
-from pytest_tmuxlife.terminal.native import NativeDoor, UnexpectedAnswer
+from pytest_tmuxlife.terminal.tmux.door import ProcessDoor
+from pytest_tmuxlife.terminal.tmux.native import NativeDoor, UnexpectedAnswer
 
 
 @pytest.fixture

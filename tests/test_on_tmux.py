@@ -12,7 +12,7 @@ import pytest
 from on_tmux import ASKED, DIRECTORY
 
 from pytest_tmuxlife import Server
-from pytest_tmuxlife.terminal.version import version_of
+from pytest_tmuxlife.terminal.tmux.version import version_of
 
 HERE = Path(__file__).parent
 LIMIT = 120.0

@@ -89,7 +89,7 @@ def test_what_is_no_list_of_patterns_is_refused(
 def test_choice_does_not_import_pexpect() -> None:
     program = (
         "import sys\n"
-        "from pytest_tmuxlife.terminal.choice import Choice\n"
+        "from pytest_tmuxlife.terminal.dialogue.choice import Choice\n"
         "assert Choice(['a', 'b']).first_in('xb') == 1\n"
         "assert 'pexpect' not in sys.modules\n"
     )

@@ -20,7 +20,7 @@ from pytest_tmuxlife import (
     WaitTimeout,
 )
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal import exits
+from pytest_tmuxlife.terminal.dialogue import exits
 
 # Longer than by default, for a busy machine.
 pytestmark = pytest.mark.tmux(timeout=30)

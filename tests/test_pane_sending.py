@@ -11,7 +11,7 @@ from panes import Gate, wait_for_program
 from texts import WAYS
 
 from pytest_tmuxlife import Pane, PaneNotReady, Server, TmuxLifeError
-from pytest_tmuxlife.terminal import readiness
+from pytest_tmuxlife.terminal.dialogue import readiness
 
 pytestmark = [pytest.mark.tmux(timeout=30), pytest.mark.usefixtures("patient")]
 SHELLS = ["bash", "dash", "zsh", "fish"]

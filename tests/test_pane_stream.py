@@ -11,7 +11,7 @@ from runs import eventually
 
 from pytest_tmuxlife import Pane, PaneNotReady, Server, WaitTimeout
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal.stream import LineStream, plain_lines
+from pytest_tmuxlife.terminal.dialogue.stream import LineStream, plain_lines
 
 # Longer than by default, for a busy machine.
 pytestmark = pytest.mark.tmux(timeout=30)

@@ -22,8 +22,8 @@ from pytest_tmuxlife import (
     TmuxLifeError,
     WaitTimeout,
 )
-from pytest_tmuxlife.terminal import readiness
-from pytest_tmuxlife.terminal.presets import PRESETS
+from pytest_tmuxlife.terminal.dialogue import readiness
+from pytest_tmuxlife.terminal.programs.presets import PRESETS
 
 # Longer than by default, for a busy machine.
 pytestmark = [pytest.mark.tmux(timeout=30), pytest.mark.usefixtures("patient")]

@@ -22,7 +22,7 @@ from pytest_tmuxlife import (
     TmuxLifeError,
     WaitTimeout,
 )
-from pytest_tmuxlife.terminal import readiness
+from pytest_tmuxlife.terminal.dialogue import readiness
 
 # Longer than by default, for a busy machine.
 pytestmark = [pytest.mark.tmux(timeout=30), pytest.mark.usefixtures("patient")]

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 
 from pytest_tmuxlife import Pane, PaneNotReady, Server
-from pytest_tmuxlife.terminal.drawing import Drawing
-from pytest_tmuxlife.terminal.presets import PRESETS
+from pytest_tmuxlife.terminal.programs.presets import PRESETS
+from pytest_tmuxlife.terminal.sight.drawing import Drawing
 
 # Longer than by default, for a busy machine.
 pytestmark = [pytest.mark.tmux(timeout=60), pytest.mark.usefixtures("patient")]
@@ -249,7 +249,7 @@ def test_what_somebody_else_types_before_it_is_never_ours(
     tmux_server: Server, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
     """Between the look at the prompt and the command, at the edge too."""
-    from pytest_tmuxlife.terminal.exact import ExactRun
+    from pytest_tmuxlife.terminal.commands.exact import ExactRun
 
     pane = tmux_server.new_pane("bash")
     ready = ExactRun._before_command

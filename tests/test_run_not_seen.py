@@ -9,7 +9,7 @@ import pytest
 
 from pytest_tmuxlife import Pane, PaneNotReady, Program, Server
 from pytest_tmuxlife.fixtures import ServerFactory
-from pytest_tmuxlife.terminal.presets import PRESETS
+from pytest_tmuxlife.terminal.programs.presets import PRESETS
 
 # Longer than by default, for a busy machine.
 pytestmark = [pytest.mark.tmux(timeout=60), pytest.mark.usefixtures("patient")]

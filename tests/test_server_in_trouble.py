@@ -25,7 +25,7 @@ from peers import (
 
 from pytest_tmuxlife import Pane, PaneDied, Server, ServerNotRunning
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal.native import (
+from pytest_tmuxlife.terminal.tmux.native import (
     NativeDoor,
 )
 

@@ -300,7 +300,7 @@ def test_help_lists_every_setting_with_its_variable(inner: Inner) -> None:
 def test_markers_lists_ours_with_every_option(inner: Inner) -> None:
     from dataclasses import fields
 
-    from pytest_tmuxlife.terminal.options import Options
+    from pytest_tmuxlife.terminal.start.options import Options
 
     result = inner.run("", "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.tmux([*][*]options): *"])

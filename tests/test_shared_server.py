@@ -12,7 +12,7 @@ from pytest_tmuxlife import LeakCheck, Server, ServerFactory
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.terminal.lasting import LastingServer
-from pytest_tmuxlife.terminal.options import Options
+from pytest_tmuxlife.terminal.start.options import Options
 
 LIMIT = 30.0
 

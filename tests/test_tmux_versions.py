@@ -7,7 +7,7 @@ from inner import Inner
 from runs import eventually
 
 from pytest_tmuxlife import ExitStatus, Pane, Server
-from pytest_tmuxlife.terminal.differences import (
+from pytest_tmuxlife.terminal.tmux.differences import (
     NO_PID,
     pane_pid,
     paste_flags,

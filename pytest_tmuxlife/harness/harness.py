@@ -15,13 +15,13 @@ from pytest_tmuxlife.errors import ReaperDied
 from pytest_tmuxlife.harness.lending import Lending
 from pytest_tmuxlife.harness.spares import Spares
 from pytest_tmuxlife.open_files import explained
-from pytest_tmuxlife.terminal import inotify
+from pytest_tmuxlife.terminal.dialogue import inotify
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.harness.shared import SharedServer
     from pytest_tmuxlife.leaks.model import Finding, Verdict
     from pytest_tmuxlife.run_settings import Settings
-    from pytest_tmuxlife.terminal.options import Options
+    from pytest_tmuxlife.terminal.start.options import Options
 
 
 class Harness(Lending):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_tmuxlife.leaks.known import KnownLeak
     from pytest_tmuxlife.leaks.leak import Leak
     from pytest_tmuxlife.leaks.model import Verdict
-    from pytest_tmuxlife.terminal.options import Options
+    from pytest_tmuxlife.terminal.start.options import Options
 
 _Done = TypeVar("_Done")
 

@@ -15,8 +15,8 @@ from pytest_tmuxlife.containment.reaper import Reaper
 from pytest_tmuxlife.errors import ReaperDied, ServerNotRunning, TmuxNotFound
 from pytest_tmuxlife.harness.tmpdirs import TmuxTmpdirs
 from pytest_tmuxlife.open_files import explained
-from pytest_tmuxlife.terminal.environment import clean_environment
-from pytest_tmuxlife.terminal.version import why_too_old
+from pytest_tmuxlife.terminal.start.environment import clean_environment
+from pytest_tmuxlife.terminal.tmux.version import why_too_old
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.containment.supervisor import Supervisor

@@ -18,7 +18,7 @@ from pytest_tmuxlife.terminal.lasting import LastingServer
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.harness.lending import Lending
-    from pytest_tmuxlife.terminal.options import Options
+    from pytest_tmuxlife.terminal.start.options import Options
 
 
 class SharedServer:

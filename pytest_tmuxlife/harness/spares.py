@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_tmuxlife.errors import ReaperDied
-from pytest_tmuxlife.terminal.spare import SpareServer
+from pytest_tmuxlife.terminal.start.spare import SpareServer
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.harness.lending import Lending
-    from pytest_tmuxlife.terminal.options import Options
+    from pytest_tmuxlife.terminal.start.options import Options
 
 # Nothing is in it that could stay longer.
 _END_LIMIT = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from pytest_tmuxlife.terminal.screen import Screen
+from pytest_tmuxlife.terminal.sight.screen import Screen
 
 
 def explain(op: str, left: object, right: object) -> list[str] | None:

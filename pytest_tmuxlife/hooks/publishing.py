@@ -97,7 +97,7 @@ class Publisher:
         from pytest_tmuxlife import __version__
         from pytest_tmuxlife.containment import layers
         from pytest_tmuxlife.leaks.summary import totals
-        from pytest_tmuxlife.terminal.version import version_of
+        from pytest_tmuxlife.terminal.tmux.version import version_of
 
         settings = self._config.stash[SETTINGS_KEY]
         return {

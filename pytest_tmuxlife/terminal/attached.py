@@ -12,11 +12,11 @@ import pexpect
 from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment import kernel, own
 from pytest_tmuxlife.errors import PaneNotReady, ServerNotRunning, TmuxLifeError
-from pytest_tmuxlife.terminal.options import parse_size
+from pytest_tmuxlife.terminal.start.options import parse_size
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.client import Client
     from pytest_tmuxlife.terminal.session import Session
+    from pytest_tmuxlife.terminal.tmux.client import Client
 
     _Spawn = pexpect.spawn[str]
 else:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_tmuxlife.errors import ServerNotRunning
-from pytest_tmuxlife.terminal.channel import PromptChannel
-from pytest_tmuxlife.terminal.client import Client
-from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
-from pytest_tmuxlife.terminal.making import PANE_FORMAT, Beside
 from pytest_tmuxlife.terminal.pane import Pane
-from pytest_tmuxlife.terminal.programs import Launch
+from pytest_tmuxlife.terminal.programs.channel import PromptChannel
+from pytest_tmuxlife.terminal.programs.program import Launch
+from pytest_tmuxlife.terminal.start.making import PANE_FORMAT, Beside
+from pytest_tmuxlife.terminal.tmux.client import Client
+from pytest_tmuxlife.terminal.tmux.differences import NO_PID, pane_pid
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
+    from pytest_tmuxlife.terminal.tmux.libtmux_bridge import BoundServer
 
 
 class PaneDirectory:
@@ -81,7 +81,7 @@ class PaneDirectory:
     def libtmux_server(self) -> BoundServer:
         """The server as libtmux sees it."""
         if self._libtmux is None:
-            from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
+            from pytest_tmuxlife.terminal.tmux.libtmux_bridge import BoundServer
 
             self._libtmux = BoundServer(self.client)
         return self._libtmux

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pytest_tmuxlife import arguments
 from pytest_tmuxlife.errors import (
     ExpectationFailed,
     PaneDied,
@@ -14,11 +15,10 @@ from pytest_tmuxlife.errors import (
     TmuxLifeError,
     WaitTimeout,
 )
-from pytest_tmuxlife.terminal import arguments
-from pytest_tmuxlife.terminal.exits import ExitStatus
+from pytest_tmuxlife.terminal.dialogue.exits import ExitStatus
+from pytest_tmuxlife.terminal.dialogue.waits import compiled
 from pytest_tmuxlife.terminal.pane import Pane
-from pytest_tmuxlife.terminal.screen import Screen
-from pytest_tmuxlife.terminal.waits import compiled
+from pytest_tmuxlife.terminal.sight.screen import Screen
 
 if TYPE_CHECKING:
     from pytest_tmuxlife.artifacts.snapshots import Snapshot

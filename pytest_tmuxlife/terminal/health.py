@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.errors import PaneDied, ServerNotRunning
-from pytest_tmuxlife.terminal.client import Client
-from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
-from pytest_tmuxlife.terminal.exits import ExitStatus, kept_status
-from pytest_tmuxlife.terminal.handle import PaneHandle
+from pytest_tmuxlife.terminal.dialogue.exits import ExitStatus, kept_status
+from pytest_tmuxlife.terminal.dialogue.handle import PaneHandle
+from pytest_tmuxlife.terminal.tmux.client import Client
+from pytest_tmuxlife.terminal.tmux.differences import NO_PID, pane_pid
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from typing import Any, Literal
 from pytest_tmuxlife.containment import kernel
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import TmuxLifeError
-from pytest_tmuxlife.terminal import starting
-from pytest_tmuxlife.terminal.differences import NO_PID, pane_pid
-from pytest_tmuxlife.terminal.making import Beside
-from pytest_tmuxlife.terminal.options import Options
 from pytest_tmuxlife.terminal.pane import Pane
 from pytest_tmuxlife.terminal.server import Server
 from pytest_tmuxlife.terminal.session import Session
+from pytest_tmuxlife.terminal.start import starting
+from pytest_tmuxlife.terminal.start.making import Beside
+from pytest_tmuxlife.terminal.start.options import Options
+from pytest_tmuxlife.terminal.tmux.differences import NO_PID, pane_pid
 
 # The name is last: it may hold blanks.
 _FORMAT = (

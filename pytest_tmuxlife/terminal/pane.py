@@ -9,13 +9,14 @@ from pytest_tmuxlife.containment.processes import (
     note_tree,
     process_info,
 )
-from pytest_tmuxlife.terminal import exits, health, size
-from pytest_tmuxlife.terminal.command import CommandResult
-from pytest_tmuxlife.terminal.dialogue import Dialogue
-from pytest_tmuxlife.terminal.exits import ExitStatus
+from pytest_tmuxlife.terminal import health, size
+from pytest_tmuxlife.terminal.commands.runner import run_in
+from pytest_tmuxlife.terminal.dialogue import exits
+from pytest_tmuxlife.terminal.dialogue.dialogue import Dialogue
+from pytest_tmuxlife.terminal.dialogue.exits import ExitStatus
+from pytest_tmuxlife.terminal.dialogue.stream import LineStream
 from pytest_tmuxlife.terminal.health import Health
-from pytest_tmuxlife.terminal.runner import run_in
-from pytest_tmuxlife.terminal.stream import LineStream
+from pytest_tmuxlife.terminal.sight.command import CommandResult
 
 
 class Pane(Dialogue):

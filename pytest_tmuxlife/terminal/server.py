@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_tmuxlife import arguments
 from pytest_tmuxlife.containment import kernel, own
 from pytest_tmuxlife.containment.client_run import ClientRun
 from pytest_tmuxlife.containment.directories import check_socket_path, socket_in
@@ -13,27 +14,28 @@ from pytest_tmuxlife.containment.processes import ProcessInfo
 from pytest_tmuxlife.containment.supervisor import Supervisor
 from pytest_tmuxlife.errors import ServerNotRunning, ServerStillAlive, TmuxLifeError
 from pytest_tmuxlife.open_files import explained
-from pytest_tmuxlife.terminal import arguments, health, starting
-from pytest_tmuxlife.terminal.channel import PromptChannel
-from pytest_tmuxlife.terminal.client import Client, TmuxReply
-from pytest_tmuxlife.terminal.differences import with_history_limit
+from pytest_tmuxlife.terminal import health
 from pytest_tmuxlife.terminal.directory import PaneDirectory
-from pytest_tmuxlife.terminal.environment import reaching
 from pytest_tmuxlife.terminal.health import Health
-from pytest_tmuxlife.terminal.making import (
+from pytest_tmuxlife.terminal.pane import Pane
+from pytest_tmuxlife.terminal.programs.channel import PromptChannel
+from pytest_tmuxlife.terminal.programs.presets import default_shell
+from pytest_tmuxlife.terminal.programs.program import Launch, Program
+from pytest_tmuxlife.terminal.session import Session, check_session_name
+from pytest_tmuxlife.terminal.start import starting
+from pytest_tmuxlife.terminal.start.environment import reaching
+from pytest_tmuxlife.terminal.start.making import (
     Beside,
     session_arguments,
     split_arguments,
 )
-from pytest_tmuxlife.terminal.options import Options
-from pytest_tmuxlife.terminal.pane import Pane
-from pytest_tmuxlife.terminal.presets import default_shell
-from pytest_tmuxlife.terminal.programs import Launch, Program
-from pytest_tmuxlife.terminal.session import Session, check_session_name
+from pytest_tmuxlife.terminal.start.options import Options
+from pytest_tmuxlife.terminal.tmux.client import Client, TmuxReply
+from pytest_tmuxlife.terminal.tmux.differences import with_history_limit
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.libtmux_bridge import BoundServer
-    from pytest_tmuxlife.terminal.spare import SpareServer
+    from pytest_tmuxlife.terminal.start.spare import SpareServer
+    from pytest_tmuxlife.terminal.tmux.libtmux_bridge import BoundServer
 
 # One that is well answers in 0.2 ms; instead of another a fresh one can be had.
 _SPARE_LIMIT = 1.0

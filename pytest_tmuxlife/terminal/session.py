@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_tmuxlife import arguments
 from pytest_tmuxlife.errors import ServerNotRunning, TmuxLifeError
-from pytest_tmuxlife.terminal import arguments
-from pytest_tmuxlife.terminal.client import format_proof, literal
-from pytest_tmuxlife.terminal.making import Beside
 from pytest_tmuxlife.terminal.pane import Pane
+from pytest_tmuxlife.terminal.start.making import Beside
+from pytest_tmuxlife.terminal.tmux.client import format_proof, literal
 
 if TYPE_CHECKING:
     import libtmux
 
-    from pytest_tmuxlife.terminal.client import Client
     from pytest_tmuxlife.terminal.directory import PaneDirectory
-    from pytest_tmuxlife.terminal.programs import Program
+    from pytest_tmuxlife.terminal.programs.program import Program
+    from pytest_tmuxlife.terminal.tmux.client import Client
 
 _FORBIDDEN_IN_NAMES = ".:\\"
 

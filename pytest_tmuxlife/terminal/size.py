@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pytest_tmuxlife.errors import TmuxLifeError
-from pytest_tmuxlife.terminal import tty
-from pytest_tmuxlife.terminal.dialogue import Dialogue
-from pytest_tmuxlife.terminal.options import parse_size
+from pytest_tmuxlife.terminal.dialogue.dialogue import Dialogue
+from pytest_tmuxlife.terminal.start.options import parse_size
+from pytest_tmuxlife.terminal.typing import tty
 
 
 def resize(pane: Dialogue, columns: int, rows: int) -> None:

@@ -1,0 +1,1 @@
+"""Running a command at a prompt: its status and its output."""

@@ -1,0 +1,1 @@
+"""Sending to a pane and waiting for it."""

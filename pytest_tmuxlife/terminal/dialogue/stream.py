@@ -1,0 +1,166 @@
+"""The lines that a pane prints, as they come: also those that a clear takes away."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.errors import PaneDied, ServerNotRunning, WaitTimeout
+from pytest_tmuxlife.terminal.dialogue.handle import PaneHandle
+from pytest_tmuxlife.terminal.dialogue.pipe import PanePipe
+from pytest_tmuxlife.terminal.dialogue.timeouts import timed_out_anyhow
+from pytest_tmuxlife.terminal.tmux.client import limited_by
+
+_LONGEST_LINE = 1 << 16
+_LOOK_AFTER_END = 0.02
+# Moves of the cursor to another place, and clears: what follows is another line.
+_MOVE = re.compile(r"\x1b\[[0-?]*[ -/]*[ABEFHJdf]|\x1b[78M]|\x1b\[\?1?04[79][hl]")
+_ERASE = re.compile(r"\x1b\[[0-2]?K")
+_BACK = re.compile(r"[^\x08]\x08|^\x08")
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC
+    r"|\x1b[PX^_][^\x1b]*\x1b\\"  # DCS, SOS, PM, APC
+    r"|\x1b[ -/]*[0-~]"
+    r"|[\x00-\x06\x07\x0b-\x0c\x0e-\x1a\x7f]"
+)
+
+
+def plain_lines(text: str) -> list[str]:
+    """What one printed line shows: colours and other controls taken out.
+
+    Of what was written over, the last. A line that moves the cursor elsewhere is
+    several.
+    """
+    pieces = _MOVE.split(text.removesuffix("\r"))
+    shown = [_overwritten(piece) for piece in pieces]
+    return shown if len(shown) == 1 else [line for line in shown if line.strip()]
+
+
+def _overwritten(text: str) -> str:
+    line = ""
+    for part in text.split("\r"):
+        keeps_rest = _ERASE.search(part) is None
+        new = _CONTROL.sub("", _ERASE.sub("", part))
+        while "\b" in new:
+            new = _BACK.sub("", new)
+        line = new + line[len(new) :] if keeps_rest else new
+    return line
+
+
+class LineStream:
+    """An iterator over the lines that a pane prints from now on. A context manager.
+
+    Ends once the pane has, and all its lines are given. While it is open the pane has
+    a pipe (``#{pane_pipe}``), and the tmux server a ``cat`` below it. What is not read
+    yet waits there, so memory here is bounded.
+
+    Args:
+        pane: To follow.
+        timeout: Seconds for each line; None for the pane's default.
+
+    Raises:
+        PaneNotReady: The pane has a pipe already.
+        PaneDied: The pane is gone.
+
+    Source: tmux(1), pipe-pane.
+    """
+
+    def __init__(self, pane: PaneHandle, timeout: float | None) -> None:
+        self._pane = pane
+        self._timeout = timeout
+        self._lines: deque[str] = deque()
+        self._has_ended = False
+        self._pipe = PanePipe(pane)
+        try:
+            self._open()
+        except BaseException:
+            self._pipe.close()
+            raise
+
+    def _open(self) -> None:
+        self._pipe.open()
+        deadline = Deadline(self._pane.timeout(self._timeout))
+        while not (self._pipe.has_begun or self._pipe.has_ended):
+            if not self._pipe.wait(deadline.remaining) and deadline.expired:
+                raise self._timed_out("pipe", deadline)
+            self._pipe.read_some()
+        self._take_in_lines()
+
+    def __enter__(self) -> LineStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the pipe off the pane; what was not read is lost."""
+        self._pipe.close()
+        self._has_ended = True
+        self._lines.clear()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        """The next line, without colours and other controls.
+
+        Raises:
+            WaitTimeout: It did not come; shows the screen.
+        """
+        deadline = Deadline(self._pane.timeout(self._timeout))
+        with limited_by(deadline):
+            while not self._lines:
+                if self._has_ended:
+                    raise StopIteration
+                self._read_more(deadline)
+        return self._lines.popleft()
+
+    def _read_more(self, deadline: Deadline) -> None:
+        if self._pipe.read_some():
+            self._take_in_lines()
+        elif self._pipe.has_ended:
+            self._end()
+        else:
+            self._wait(deadline)
+
+    def _take_in_lines(self) -> None:
+        *lines, rest = bytes(self._pipe.data).split(b"\n")
+        if len(rest) > _LONGEST_LINE:
+            lines.append(rest)
+            rest = b""
+        self._pipe.data[:] = rest
+        self._take_in(lines)
+
+    def _end(self) -> None:
+        self._has_ended = True
+        if self._pipe.data:
+            self._take_in([bytes(self._pipe.data)])
+
+    def _take_in(self, lines: list[bytes]) -> None:
+        for line in lines:
+            self._lines += plain_lines(line.decode("utf-8", "backslashreplace"))
+
+    def _wait(self, deadline: Deadline) -> None:
+        if deadline.expired:
+            raise self._timed_out("line", deadline)
+        pause, pidfd = deadline.remaining, self._pane.pidfd
+        if self._pane.has_ended:
+            pause, pidfd = min(pause, _LOOK_AFTER_END), -1
+            if self._is_kept() and self._pipe.cat_waits and not self._pipe.wait(0):
+                # Its pane stays, and the pipe with that: no end of file comes.
+                self._end()
+        self._pipe.wait(pause, beside=pidfd)
+
+    def _is_kept(self) -> bool:
+        """All that the ended program has printed is on its way through the pipe."""
+        try:
+            return self._pane.camera.screen().dead
+        except (PaneDied, ServerNotRunning):
+            return False
+
+    def _timed_out(self, what: str, deadline: Deadline) -> WaitTimeout:
+        state = "alive, though its pane is gone"
+        return timed_out_anyhow(self._pane, what, deadline, state)

@@ -1,0 +1,1 @@
+"""The programs in panes: how each is started, and shows its prompt."""

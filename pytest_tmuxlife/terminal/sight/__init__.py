@@ -1,0 +1,1 @@
+"""What a pane shows, and where in it."""

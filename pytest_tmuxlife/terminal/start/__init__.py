@@ -1,0 +1,1 @@
+"""How servers, sessions and panes are started."""

@@ -1,0 +1,1 @@
+"""Asking one tmux server: by its socket, or by a tmux process."""

@@ -1,0 +1,1 @@
+"""What is typed into a pane, and whether it has arrived."""
