@@ -88,13 +88,19 @@ class SnapshotCheck:
 
         Raises:
             ExpectationFailed: Something else is stored, or nothing; says what differs.
-            TmuxLifeError: The test has had a snapshot of that name.
+            TmuxLifeError: It is nothing that is shown, or the test has had a snapshot
+                of that name.
         """
         __tracebackhide__ = True
+        from pytest_tmuxlife import arguments
         from pytest_tmuxlife.artifacts import snapshots
         from pytest_tmuxlife.terminal.expectation import mismatch
         from pytest_tmuxlife.terminal.pane import Pane
+        from pytest_tmuxlife.terminal.sight.screen import Screen
 
+        arguments.text("name", name)
+        if not isinstance(shown, (Pane, Screen, str)):
+            raise arguments.refused("shown", shown, "a Pane, a Screen or a text")
         assert snapshots.of_test is not None
         of_test = snapshots.of_test()
         screen = shown.screen() if isinstance(shown, Pane) else shown

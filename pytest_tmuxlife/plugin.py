@@ -220,12 +220,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _snapshots_of(item: pytest.Item) -> snapshots.Snapshots:
-    # The test's own name, with its class and parameters, ends its id.
     return snapshots.Snapshots(
         str(item.path),
-        item.nodeid.partition("::")[2].replace("::", "."),
+        _name_in_module(item),
         bool(item.config.getoption("tmux_snapshot_update")),
     )
+
+
+def _name_in_module(item: pytest.Item) -> str:
+    """Its name with its class and parameters.
+
+    Not from the id: xdist puts a group behind that, and parameters can hold ``::``.
+    """
+    names: list[str] = []
+    for node in reversed(item.listchain()):
+        if isinstance(node, pytest.File):
+            break
+        names.append(node.name)
+    return ".".join(reversed(names))
 
 
 def _finish_all(config: pytest.Config) -> None:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from inner import Inner
 
-from pytest_tmuxlife import Pane, Screen, TmuxLifeError, expect
-from pytest_tmuxlife.artifacts.snapshots import Snapshots, comparable, file_name
+from pytest_tmuxlife import (
+    ExpectationFailed,
+    Pane,
+    Screen,
+    Server,
+    TmuxLifeError,
+    expect,
+)
+from pytest_tmuxlife.artifacts.snapshots import (
+    Snapshot,
+    Snapshots,
+    comparable,
+    file_name,
+    marked_lines,
+)
+from pytest_tmuxlife.fixtures import SnapshotCheck
 from pytest_tmuxlife.hooks.explanation import explain
 
 MENU = """
@@ -108,6 +126,99 @@ def test_each_test_has_its_own(inner: Inner) -> None:
     assert sorted(stored(inner).values()) == ["a b\n", "a-b\n", "a/b\n", "of a class\n"]
     assert "test_inner/TestClass.test_it.txt" in stored(inner)
     inner.run(source).assert_outcomes(passed=4)
+
+
+def test_name_depends_neither_on_parameters_nor_on_groups(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """xdist puts the group behind the test's id; a parameter can look like a class."""
+    inner = Inner(pytester, monkeypatch, autoload=True)
+    source = """
+    import pytest
+
+    @pytest.mark.xdist_group("one")
+    @pytest.mark.parametrize("case", ["a::b", "a.b"])
+    def test_it(tmux_snapshot, case):
+        tmux_snapshot(case)
+    """
+    inner.run(source, UPDATE, "-n", "1", "--dist", "loadgroup").assert_outcomes(
+        passed=2
+    )
+    assert sorted(stored(inner).values()) == ["a.b\n", "a::b\n"]
+    inner.run(source, "-n", "1").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: data.rstrip(b"\n"),
+        lambda data: data.replace(b"\n", b"  \n") + b"\n\n",
+    ],
+    ids=["line-ends", "no-last-line-feed", "blanks"],
+)
+def test_file_that_an_editor_has_saved_is_the_same(
+    tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "screen.txt"
+    snapshot = Snapshot(str(path), path.name)
+    snapshot.store("one\ntwo")
+    path.write_bytes(change(path.read_bytes()))
+    assert snapshot.difference("one\ntwo") is None
+
+
+def test_file_that_is_no_text_differs(tmp_path: Path) -> None:
+    path = tmp_path / "screen.txt"
+    path.write_bytes(b"one\xff\n")
+    assert Snapshot(str(path), path.name).difference("one") == (
+        "(- is stored, + is shown)\n    - one\\xff\n    + one"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["not UTF-8: \udcff", "of Python \x85 \x0c only", "\r"]
+)
+def test_any_text_is_stored(tmp_path: Path, text: str) -> None:
+    snapshot = Snapshot(str(tmp_path / "screen.txt"), "screen.txt")
+    snapshot.store(text)
+    assert snapshot.is_same(text)
+
+
+def test_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "screen.txt"
+    path.mkdir()
+    with pytest.raises(OSError, match=r"screen\.txt"):
+        Snapshot(str(path), path.name).store("text")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("shown", [None, b"x", ["x"]])
+def test_what_shows_nothing_is_refused(
+    tmux_snapshot: SnapshotCheck, shown: Any
+) -> None:
+    with pytest.raises(TmuxLifeError, match="must be a Pane, a Screen or a text"):
+        tmux_snapshot(shown)
+
+
+def test_pane_that_is_kept_after_the_end_is_stored_and_compared(
+    tmux_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pane = tmux_server.new_pane("true", remain_on_exit=True)
+    pane.wait_for_exit()
+
+    def match_snapshot(*, is_updating: bool) -> None:
+        taken = Snapshots(str(tmp_path / "test_m.py"), "test_x", is_updating)
+        monkeypatch.setattr(
+            "pytest_tmuxlife.artifacts.snapshots.of_test", lambda: taken
+        )
+        expect(pane).to_match_snapshot(timeout=30)
+
+    match_snapshot(is_updating=True)
+    match_snapshot(is_updating=False)
+    (stored,) = tmp_path.rglob("*.txt")
+    stored.write_text("another\n")
+    with pytest.raises(ExpectationFailed, match="- another"):
+        match_snapshot(is_updating=False)
 
 
 def test_workers_of_xdist_store_side_by_side(
@@ -243,6 +354,19 @@ def test_what_is_nearly_there_is_said(text: str, said: str | None) -> None:
     lines = explain("in", text, screen("hello world", "$"))
     assert lines is not None
     assert lines[3:] == ([said] if said else [])
+
+
+def test_long_text_leaves_room_for_the_screen() -> None:
+    lines = explain("in", "x" * 5000, screen("hello"))
+    assert lines is not None
+    assert len(lines[0]) < 200
+
+
+def test_rows_that_differ_are_paired() -> None:
+    before, after = ["a", "b 1", "b 2", "c"], ["a", "b 3", "b 4", "b 5", "c"]
+    assert list(marked_lines(before, after)) == [
+        *("  a", "- b 1", "+ b 3", "- b 2", "+ b 4", "+ b 5", "  c")
+    ]
 
 
 def test_screens_that_differ_show_what_differs() -> None:

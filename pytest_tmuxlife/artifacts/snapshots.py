@@ -6,9 +6,10 @@ Knows texts only, neither panes nor pytest.
 from __future__ import annotations
 
 # Imported at each start of pytest, so it imports little.
+import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pytest_tmuxlife.errors import TmuxLifeError
@@ -18,6 +19,7 @@ DIRECTORY = "__snapshots__"
 # command to the next.
 _PROMPT = re.compile(r"\[[0-9a-f]{4}(?::\d+)?\]\$")
 _CONTINUATION = re.compile(r"\[[0-9a-f]{4}\+\]>")
+_LINE_END = re.compile(r"\r\n?")
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -26,6 +28,9 @@ def comparable(text: str) -> str:
 
     Prompts of ours are ``$`` and ``>``, without trailing blanks and last empty lines.
     """
+    # Bytes that are no text, as os.fsdecode gives them, cannot be written.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = _LINE_END.sub("\n", text)
     text = _CONTINUATION.sub(">", _PROMPT.sub("$", text))
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n") + "\n"
 
@@ -38,6 +43,28 @@ def file_name(name: str) -> str:
     import hashlib
 
     return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.txt"
+
+
+def marked_lines(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """All lines: those of *before* alone behind ``-``, of *after* alone behind ``+``.
+
+    Rows that differ at one place are paired by their order. (difflib.ndiff looks for
+    the most alike instead, for seconds where a large screen is quite another.)
+    """
+    import difflib
+    import itertools
+
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for tag, start, end, other_start, other_end in matcher.get_opcodes():
+        if tag == "equal":
+            yield from (f"  {line}" for line in before[start:end])
+            continue
+        gone, come = before[start:end], after[other_start:other_end]
+        for one, other in itertools.zip_longest(gone, come):
+            if one is not None:
+                yield f"- {one}"
+            if other is not None:
+                yield f"+ {other}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +81,34 @@ class Snapshot:
 
     @property
     def text(self) -> str | None:
-        """What is stored; None if nothing is."""
+        """What is stored, as `comparable` has it; None if nothing is.
+
+        An editor or git may have given the file other ends of lines.
+        """
         try:
-            with open(self.path, encoding="utf-8", newline="\n") as file:
-                return file.read()
+            with open(self.path, encoding="utf-8", errors="backslashreplace") as file:
+                return comparable(file.read())
         except FileNotFoundError:
             return None
 
     def store(self, text: str) -> None:
         """Write it, whole or not at all; nothing if that is stored already."""
-        if self.text == comparable(text):
+        if self.is_same(text):
             return
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         temporary = f"{self.path}.{os.getpid()}"
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.write(comparable(text))
-        os.replace(temporary, self.path)
+        try:
+            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+                file.write(comparable(text))
+            os.replace(temporary, self.path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+
+    def is_same(self, text: str) -> bool:
+        """That is stored."""
+        return self.text == comparable(text)
 
     def difference(self, text: str) -> str | None:
         """What differs from what is stored, line by line; None if nothing does."""
@@ -77,13 +116,16 @@ class Snapshot:
         if stored == shown:
             return None
         if stored is None:
-            lines = [f"    {line}" for line in shown.splitlines()]
-            return "\n".join(["it is not stored yet; shown is:", *lines])
-        import difflib
+            head, lines = "it is not stored yet; shown is:", _lines(shown)
+        else:
+            head = "(- is stored, + is shown)"
+            lines = list(marked_lines(_lines(stored), _lines(shown)))
+        return "\n".join([head, *(f"    {line}".rstrip() for line in lines)])
 
-        both = difflib.ndiff(stored.splitlines(), shown.splitlines())
-        marked = [f"    {line}".rstrip() for line in both if not line.startswith("?")]
-        return "\n".join(["(- is stored, + is shown)", *marked])
+
+def _lines(text: str) -> list[str]:
+    # Not splitlines: a line may hold what only Python takes for the end of one.
+    return text.removesuffix("\n").split("\n")
 
 
 @dataclass(slots=True)
@@ -114,8 +156,9 @@ class Snapshots:
             full = f"{self.test}-{number}"
         if full in self._taken:
             raise TmuxLifeError(
-                f"snapshot {name!r} was compared already in this test; one of another "
-                "moment needs a name of its own"
+                f"snapshot {name!r} was compared already in this test (one without a "
+                "name is counted: 2, 3 ...); one of another moment needs a name of "
+                "its own"
             )
         self._taken.add(full)
         stem = os.path.splitext(os.path.basename(self.module))[0]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import difflib
 
+from pytest_tmuxlife.artifacts.snapshots import marked_lines
 from pytest_tmuxlife.terminal.sight.screen import Screen
+
+# Else pytest cuts the screen off behind it.
+_LONGEST_TEXT = 100
 
 
 def explain(op: str, left: object, right: object) -> list[str] | None:
@@ -20,8 +24,8 @@ def _looked_for(op: str, text: str, screen: Screen) -> list[str]:
     columns, rows = screen.size
     row, column = screen.cursor
     lines = [
-        f"{text!r} {op} the screen of {columns}x{rows}, cursor at row {row}, column "
-        f"{column}",
+        f"{_shortened(text)!r} {op} the screen of {columns}x{rows}, cursor at row "
+        f"{row}, column {column}",
         *_drawn(screen),
     ]
     near = difflib.get_close_matches(text, screen.lines, 1) if op == "in" else []
@@ -30,6 +34,13 @@ def _looked_for(op: str, text: str, screen: Screen) -> list[str]:
     elif near:
         lines.append(f"Row {screen.lines.index(near[0])} is like it: {near[0]!r}")
     return lines
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    half = _LONGEST_TEXT // 2
+    return f"{text[:half]}...{text[-half:]}"
 
 
 def _drawn(screen: Screen) -> list[str]:
@@ -43,8 +54,8 @@ def _compared(op: str, left: Screen, right: Screen) -> list[str]:
         if one != other:
             lines.append(f"{what}: {one} and {other}")
     if left.lines != right.lines:
-        both = difflib.ndiff(left.text.split("\n"), right.text.split("\n"))
-        lines += [f"  {line}".rstrip() for line in both if not line.startswith("?")]
+        both = marked_lines(left.text.split("\n"), right.text.split("\n"))
+        lines += [f"  {line}".rstrip() for line in both]
     elif len(lines) == 1:
         lines += _drawn(left)
     return lines

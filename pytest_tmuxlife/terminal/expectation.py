@@ -127,6 +127,7 @@ class Expectation:
         # Above the terminal, but for this it is not needed.
         from pytest_tmuxlife.artifacts import snapshots
 
+        arguments.text("name", name)
         if snapshots.of_test is None:
             raise TmuxLifeError("to_match_snapshot is for a test, and none is running")
         of_test = snapshots.of_test()
@@ -135,20 +136,25 @@ class Expectation:
         pane, is_updating = self._pane, of_test.is_updating
 
         def is_same() -> bool | None:
-            return store.difference(pane.screen().text) is None or None
+            return store.is_same(pane.screen().text) or None
 
         with self._expected(expected, timeout):
             if is_updating:
-                pane.wait_until_idle()
+                # What a pane shows that is kept after its program's end is stored too.
+                with contextlib.suppress(PaneDied):
+                    pane.wait_until_idle()
                 store.store(pane.screen().text)
                 return
             try:
                 pane.wait_until(is_same, timeout, f"screen as in {store.shown_path}")
-            except WaitTimeout as error:
-                if error.screen is None:
+            except (WaitTimeout, PaneDied) as error:
+                screen = (
+                    error.screen if isinstance(error, WaitTimeout) else self._screen()
+                )
+                if screen is None:
                     raise
-                why = mismatch(store, error.screen.text)
-                raise self._failed(expected, timeout, why, error.screen) from None
+                why = mismatch(store, screen.text)
+                raise self._failed(expected, timeout, why, screen) from None
 
     @contextlib.contextmanager
     def _expected(self, expected: str, timeout: float | None) -> Iterator[None]:
