@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pytest_tmuxlife.containment import procfs
 from pytest_tmuxlife.errors import PaneDied, ServerNotRunning
-from pytest_tmuxlife.terminal.dialogue.exits import ExitStatus, kept_status
+from pytest_tmuxlife.terminal.dialogue.exits import ExitStatus, status_of_dead
 from pytest_tmuxlife.terminal.dialogue.handle import PaneHandle
 from pytest_tmuxlife.terminal.tmux.client import Client
 from pytest_tmuxlife.terminal.tmux.differences import NO_PID, pane_pid
@@ -61,7 +61,7 @@ def of_pane(pane: PaneHandle) -> Health:
         dead, word = answer.rstrip("\n").split(" ")
         pid = pane_pid(word) or pane.pid
         if dead == "1":
-            status = kept_status(pane)
+            status = status_of_dead(pane)
             how = f" with {status}" if status is not None else ""
             which = "its process" if pid == NO_PID else f"process {pid}"
             return Health("dead", f"{which} has ended{how}", status)

@@ -171,8 +171,6 @@ def _insist(
             )
             raise timed_out_anyhow(pane, "exit", deadline, state)
         if reminder.expired:
-            # tmux loses a SIGCHLD that comes while it runs utempter, and looks
-            # for ended children when the next one ends.
             _have_a_child_end(pane)
             reminder = Deadline(_REMINDER)
         select.select([], [], [], pause)
@@ -180,6 +178,10 @@ def _insist(
 
 
 def _have_a_child_end(pane: PaneHandle) -> None:
+    """Have tmux look for ended children, as it does when the next one ends.
+
+    It loses a SIGCHLD that comes while it runs utempter.
+    """
     try:
         pane.camera.ask("run-shell", "-b", "true")
     except ServerNotRunning as error:
@@ -222,6 +224,19 @@ def _remaining(pane: PaneHandle) -> Iterator[None]:
             pane.camera.ask("set-option", "-u", *option)
             if pane.camera.screen().dead:
                 pane.camera.ask("kill-pane", "-t", pane.id)
+
+
+def status_of_dead(pane: PaneHandle) -> ExitStatus | None:
+    """How the program of a pane that is dead has ended; None if tmux does not say."""
+    limit = Deadline(_REAPING * pane.timeout_scale)
+    # It closes its terminal, and is dead with that, a moment before it ends.
+    for pause in backoff(0.001, _REMINDER):
+        status = kept_status(pane)
+        if status is not None or limit.expired:
+            return status
+        _have_a_child_end(pane)
+        select.select([], [], [], pause)
+    raise AssertionError("backoff never ends")
 
 
 def kept_status(pane: PaneHandle) -> ExitStatus | None:
