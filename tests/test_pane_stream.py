@@ -9,9 +9,17 @@ import pytest
 from panes import wait_for_program
 from runs import eventually
 
-from pytest_tmuxlife import Pane, PaneNotReady, Server, WaitTimeout
+from pytest_tmuxlife import (
+    Pane,
+    PaneDied,
+    PaneNotReady,
+    Server,
+    TmuxLifeError,
+    WaitTimeout,
+)
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.terminal.dialogue.stream import LineStream, plain_lines
+from pytest_tmuxlife.terminal.dialogue.stream import LineStream
+from pytest_tmuxlife.terminal.sight.printed import plain_lines
 
 # Longer than by default, for a busy machine.
 pytestmark = pytest.mark.tmux(timeout=30)
@@ -93,6 +101,47 @@ def test_line_that_does_not_come_shows_the_screen(tmux_pane: Pane) -> None:
     assert "on the screen" in str(caught.value)
 
 
+def test_stream_of_a_pane_whose_program_has_ended_is_refused(
+    tmux_server: Server,
+) -> None:
+    pane = tmux_server.new_pane("true", remain_on_exit=True)
+    pane.wait_for_exit()
+    with pytest.raises(PaneDied, match="has ended"):
+        pane.follow()
+
+
+def test_no_time_for_a_line_is_time_for_the_pipe(tmux_pane: Pane) -> None:
+    with (
+        tmux_pane.follow(timeout=0) as lines,
+        pytest.raises(WaitTimeout, match="no line on pane %0 in 0 s"),
+    ):
+        next(lines)
+
+
+def test_stream_ends_once_another_program_has_the_pane(tmux_server: Server) -> None:
+    pane = go_on(tmux_server, "printf 'last words'")
+    with pane.follow() as lines:
+        pane.send_key("Enter")
+        pane.wait_for_text("last words")
+        tmux_server.cmd("respawn-pane", "-k", "-t", pane.id, "exec cat")
+        assert "last words" in list(lines)
+
+
+def test_stream_whose_pipe_is_taken_off_says_so(
+    tmux_server: Server, tmux_pane: Pane
+) -> None:
+    """After what came through it: no line is not the same as no more lines."""
+    lines = tmux_pane.follow()
+    tmux_pane.send_line("echo before")
+    assert until(lines, "before")
+    tmux_server.cmd("pipe-pane", "-t", tmux_pane.id)
+    tmux_pane.run("echo behind")
+    with pytest.raises(TmuxLifeError, match="pipe of pane %0 was taken off"):
+        list(lines)
+    lines.close()
+    assert list(lines) == []
+
+
 def test_pipe_of_somebody_else_is_left_alone(
     tmux_server: Server, tmux_pane: Pane
 ) -> None:
@@ -111,7 +160,8 @@ def test_pipe_that_took_the_place_of_a_stream_is_left_alone(
         cat = eventually(lambda: cat_below(tmux_server), 60)
         assert cat is not None
         cat.kill()
-        list(lines)
+        with pytest.raises(TmuxLifeError, match="or its cat was ended"):
+            list(lines)
         tmux_server.cmd("pipe-pane", "-t", tmux_pane.id, "cat > piped")
         assert tmux_server.cmd(*piped).stdout == ["1"]
     assert tmux_server.cmd(*piped).stdout == ["1"]
@@ -183,6 +233,17 @@ def test_full_screen_program_is_followed(tmux_pane: Pane) -> None:
         ("longer\rshort\x1b[K", ["short"]),
         ("longer\r\x1b[2Kshort", ["short"]),
         ("abd\bc", ["abc"]),
+        ("working: |\b/\b", ["working: /"]),
+        ("working: |\b \bdone", ["working: done"]),
+        ("50 %\x1b[2K\x1b[1Gdone", ["done"]),
+        ("50 % of it\x1b[1G\x1b[Kdone", ["done"]),
+        ("abc\x1b[2Dx", ["axc"]),
+        ("a\x1b[3Cb", ["a   b"]),
+        ("ab\x1b[1Kc", ["  c"]),
+        ("日本\b\bx", ["日x"]),
+        ("e\u0301\bx", ["x"]),
+        ("a\x1b[999999999999Db", ["b"]),
+        ("\x1b[999999999999C\x1b[999999999999C\ra", ["a"]),
         ("a tab\tb", ["a tab\tb"]),
         ("\x1b[H\x1b[2J\x1b[3Jtop", ["top"]),
         ("one\x1b[5;1Htwo", ["one", "two"]),

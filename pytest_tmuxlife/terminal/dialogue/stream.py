@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator
 
 from pytest_tmuxlife.clock import Deadline
-from pytest_tmuxlife.errors import PaneDied, ServerNotRunning, WaitTimeout
+from pytest_tmuxlife.errors import (
+    PaneDied,
+    ServerNotRunning,
+    TmuxLifeError,
+    WaitTimeout,
+)
+from pytest_tmuxlife.terminal.dialogue.exits import ENDING, died, is_replaced
 from pytest_tmuxlife.terminal.dialogue.handle import PaneHandle
 from pytest_tmuxlife.terminal.dialogue.pipe import PanePipe
 from pytest_tmuxlife.terminal.dialogue.timeouts import timed_out_anyhow
+from pytest_tmuxlife.terminal.sight.printed import plain_lines
 from pytest_tmuxlife.terminal.tmux.client import limited_by
 
 _LONGEST_LINE = 1 << 16
 _LOOK_AFTER_END = 0.02
-# Moves of the cursor to another place, and clears: what follows is another line.
-_MOVE = re.compile(r"\x1b\[[0-?]*[ -/]*[ABEFHJdf]|\x1b[78M]|\x1b\[\?1?04[79][hl]")
-_ERASE = re.compile(r"\x1b\[[0-2]?K")
-_BACK = re.compile(r"[^\x08]\x08|^\x08")
-_CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC
-    r"|\x1b[PX^_][^\x1b]*\x1b\\"  # DCS, SOS, PM, APC
-    r"|\x1b[ -/]*[0-~]"
-    r"|[\x00-\x06\x07\x0b-\x0c\x0e-\x1a\x7f]"
-)
-
-
-def plain_lines(text: str) -> list[str]:
-    """What one printed line shows: colours and other controls taken out.
-
-    Of what was written over, the last. A line that moves the cursor elsewhere is
-    several.
-    """
-    pieces = _MOVE.split(text.removesuffix("\r"))
-    shown = [_overwritten(piece) for piece in pieces]
-    return shown if len(shown) == 1 else [line for line in shown if line.strip()]
-
-
-def _overwritten(text: str) -> str:
-    line = ""
-    for part in text.split("\r"):
-        keeps_rest = _ERASE.search(part) is None
-        new = _CONTROL.sub("", _ERASE.sub("", part))
-        while "\b" in new:
-            new = _BACK.sub("", new)
-        line = new + line[len(new) :] if keeps_rest else new
-    return line
 
 
 class LineStream:
@@ -63,7 +36,7 @@ class LineStream:
 
     Raises:
         PaneNotReady: The pane has a pipe already.
-        PaneDied: The pane is gone.
+        PaneDied: Its program has ended.
 
     Source: tmux(1), pipe-pane.
     """
@@ -72,7 +45,9 @@ class LineStream:
         self._pane = pane
         self._timeout = timeout
         self._lines: deque[str] = deque()
-        self._has_ended = False
+        self._has_ended = self._is_taken_off = False
+        if pane.has_ended:
+            raise died(pane)
         self._pipe = PanePipe(pane)
         try:
             self._open()
@@ -82,7 +57,8 @@ class LineStream:
 
     def _open(self) -> None:
         self._pipe.open()
-        deadline = Deadline(self._pane.timeout(self._timeout))
+        # What is given is for each line, and may be 0.
+        deadline = Deadline(self._pane.timeout(None))
         while not (self._pipe.has_begun or self._pipe.has_ended):
             if not self._pipe.wait(deadline.remaining) and deadline.expired:
                 raise self._timed_out("pipe", deadline)
@@ -98,7 +74,7 @@ class LineStream:
     def close(self) -> None:
         """Take the pipe off the pane; what was not read is lost."""
         self._pipe.close()
-        self._has_ended = True
+        self._has_ended, self._is_taken_off = True, False
         self._lines.clear()
 
     def __iter__(self) -> Iterator[str]:
@@ -109,10 +85,13 @@ class LineStream:
 
         Raises:
             WaitTimeout: It did not come; shows the screen.
+            TmuxLifeError: Somebody took the pipe off the pane, or ended its cat.
         """
         deadline = Deadline(self._pane.timeout(self._timeout))
         with limited_by(deadline):
             while not self._lines:
+                if self._is_taken_off:
+                    raise self._taken_off()
                 if self._has_ended:
                     raise StopIteration
                 self._read_more(deadline)
@@ -123,6 +102,7 @@ class LineStream:
             self._take_in_lines()
         elif self._pipe.has_ended:
             self._end()
+            self._is_taken_off = self._pane_goes_on()
         else:
             self._wait(deadline)
 
@@ -149,17 +129,32 @@ class LineStream:
         pause, pidfd = deadline.remaining, self._pane.pidfd
         if self._pane.has_ended:
             pause, pidfd = min(pause, _LOOK_AFTER_END), -1
-            if self._is_kept() and self._pipe.cat_waits and not self._pipe.wait(0):
+            if self._pane_stays() and self._pipe.cat_waits and not self._pipe.wait(0):
                 # Its pane stays, and the pipe with that: no end of file comes.
                 self._end()
         self._pipe.wait(pause, beside=pidfd)
 
-    def _is_kept(self) -> bool:
+    def _pane_stays(self) -> bool:
         """All that the ended program has printed is on its way through the pipe."""
         try:
-            return self._pane.camera.screen().dead
+            return self._pane.camera.screen().dead or is_replaced(self._pane)
         except (PaneDied, ServerNotRunning):
             return False
+
+    def _pane_goes_on(self) -> bool:
+        """The pipe has ended, though neither the pane nor its program has."""
+        try:
+            self._pane.camera.screen()
+        except (PaneDied, ServerNotRunning):
+            return False
+        return not self._pane.ends_within(ENDING)
+
+    def _taken_off(self) -> TmuxLifeError:
+        return TmuxLifeError(
+            f"the pipe of pane {self._pane.id} was taken off (pipe-pane), or its cat "
+            "was ended: what it prints is not followed any more",
+            pane=self._pane.id,
+        )
 
     def _timed_out(self, what: str, deadline: Deadline) -> WaitTimeout:
         state = "alive, though its pane is gone"
