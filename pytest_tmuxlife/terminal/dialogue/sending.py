@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from pytest_tmuxlife.clock import holds_within
 from pytest_tmuxlife.containment import procfs
@@ -23,8 +23,8 @@ from pytest_tmuxlife.terminal.typing.tty import TerminalModes
 # unless the machine is busy. One that carries the line out for longer than that
 # gets the rest as typed ahead.
 _NEXT_LINE = 1.0
-# tmux writes a key to the terminal after it has answered.
-_WRITTEN = 0.5
+# tmux writes a key to the terminal, and the kernel echoes it, after tmux has answered.
+_PASSED_ON = 0.5
 # A line editor that has shown its prompt is about to read.
 _EDITOR_READS = 1.0
 
@@ -114,23 +114,40 @@ def type_command(pane: PaneHandle, line: str, *, noting: bool) -> Sent:
 
 def press(pane: PaneHandle, names: Sequence[str]) -> None:
     """See `Pane.send_key`."""
+    has_signal = not keys.SIGNAL_KEYS.isdisjoint(names)
     with noted_if_sent(pane):
         ends_line = _ends_line(pane, names)
         typed = not keys.ENTER_KEYS.isdisjoint(names)
-        if not keys.SIGNAL_KEYS.isdisjoint(names):
+        if has_signal:
             _wait_for_editor(pane)
         noting = ends_line and note_prompt_owed(pane, typed=typed)
         if not keys.SIGNAL_KEYS.issuperset(names):
             typed_text = "".join(name for name in names if len(name) == 1)
             _expect(pane, typed_text, tty.modes(pane.terminal))
-        written = procfs.bytes_written(pane.server_pid)
-        pane.typist.press(names, ends_line=ends_line, noting=noting)
-    if not keys.SIGNAL_KEYS.isdisjoint(names):
-        # A prompt that shows before tmux has written the key is not the one behind it.
-        holds_within(
-            _WRITTEN,
-            lambda: procfs.bytes_written(pane.server_pid) != written or not written,
-        )
+        with _passed_on(pane) if has_signal else nullcontext():
+            pane.typist.press(names, ends_line=ends_line, noting=noting)
+
+
+@contextmanager
+def _passed_on(pane: PaneHandle) -> Iterator[None]:
+    """On return tmux has written a key, and read what the kernel echoes of it.
+
+    A prompt that shows before that is not the one behind the key; and one behind
+    which nothing stands yet is not an empty one.
+    """
+    modes = tty.modes(pane.terminal)
+    counters = [procfs.bytes_written]
+    if modes is not None and modes.canonical and modes.echo:
+        counters.append(procfs.bytes_read)
+    before = [count(pane.server_pid) for count in counters]
+    yield
+
+    def is_over() -> bool:
+        now = [count(pane.server_pid) for count in counters]
+        # 0 is one that is not ours to see.
+        return all(new != old or not old for new, old in zip(now, before, strict=True))
+
+    holds_within(_PASSED_ON, is_over)
 
 
 def _ends_line(pane: PaneHandle, names: Sequence[str]) -> bool:
