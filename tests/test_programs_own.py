@@ -104,6 +104,38 @@ def test_bad_continuation_is_refused_by_name(tmux_server: Server) -> None:
         tmux_server.new_pane(replace(SHELL, continuation="("))
 
 
+@pytest.mark.parametrize("remains", [False, True])
+def test_incomplete_command_that_cannot_be_cancelled_is_said_to_be_incomplete(
+    tmux_server: Server, remains: bool
+) -> None:
+    """C-c ends most programs that do nothing about it."""
+    script = "printf 'mine> '; read go; printf 'more> '; read go"
+    program = Program(["dash", "-c", script], "mine> ", continuation="more> ")
+    pane = tmux_server.new_pane(program, remain_on_exit=remains)
+    with pytest.raises(PaneNotReady, match="is incomplete") as caught:
+        pane.run("begun")
+    assert caught.value.state == "continuation prompt"
+    assert "ended when C-c was pressed" in str(caught.value)
+    pane.wait_for_exit()
+
+
+@pytest.mark.parametrize("prompt", ["^", "(calc> )?", " *"])
+def test_prompt_that_is_seen_everywhere_is_refused(
+    tmux_server: Server, prompt: str
+) -> None:
+    with pytest.raises(TmuxLifeError, match=r"prompt .* of dash matches empty text"):
+        tmux_server.new_pane(replace(SHELL, prompt=prompt))
+
+
+def test_script_that_may_not_be_executed_is_there(
+    tmux_server: Server, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text("exec cat")
+    with pytest.raises(TmuxLifeError, match=r"script\.sh may not be executed"):
+        tmux_server.new_pane([str(script)])
+
+
 # -- where rows do not count up ---------------------------------------------------
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import (
     CommandFailed,
     CommandTimeout,
+    PaneDied,
     PaneNotReady,
     ServerNotRunning,
     TmuxLifeError,
@@ -92,17 +94,30 @@ class Run(ABC):
 
     def _incomplete(self) -> PaneNotReady:
         screen = self.pane.screen()
-        cancel = self.pane.launch.cancel
-        if cancel:
-            self.pane.send_key(*cancel)
-            self.pane.wait_for_prompt(PROMPT_LIMIT)
-        what = f"was cancelled with {', '.join(cancel)}" if cancel else "still does"
+        what = self._give_up(self.pane.launch.cancel)
         return PaneNotReady(
             f"{self.command!r} is incomplete: {self.pane.program} asks for the rest "
             f"of it (an open quote or bracket?); it {what}\n{screen.describe()}",
             pane=self.pane.id,
             state=readiness.CONTINUATION,
         )
+
+    def _give_up(self, keys: Sequence[str]) -> str:
+        """Have the program forget an incomplete input; says what came of it."""
+        if not keys:
+            return "still does"
+        pressed = ", ".join(keys)
+        try:
+            self.pane.send_key(*keys)
+            self.pane.wait_for_prompt(PROMPT_LIMIT)
+        except (PaneDied, ServerNotRunning):
+            if not self.pane.ends_within(ENDING):
+                raise
+            return (
+                f"ended when {pressed} was pressed to cancel that; if it has other "
+                "keys for it, name them: Program(cancel=[...]), or [] for none"
+            )
+        return f"was cancelled with {pressed}"
 
     def _refused(self) -> PaneNotReady:
         screen = self.pane.screen()

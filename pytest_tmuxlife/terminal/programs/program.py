@@ -138,17 +138,27 @@ class Program:
     ) -> re.Pattern[str] | None:
         if pattern is None or pattern == "":
             return None
+        given = f"the {what} {pattern!r} of {self.argv[0]}"
         try:
-            whole = re.compile(pattern)
-            # Flags in the pattern itself have to stand first.
-            given = _FLAGS.sub("", whole.pattern)
-            end = "\n" if whole.flags & re.VERBOSE else ""
-            return re.compile(rf"(?:{given}{end})\Z", whole.flags)
+            compiled = _ending_with(re.compile(pattern))
         except (re.error, TypeError) as error:
             raise TmuxLifeError(
-                f"the {what} {pattern!r} of {self.argv[0]} is no regular "
-                f"expression of text: {error}"
+                f"{given} is no regular expression of text: {error}"
             ) from None
+        if compiled.search(""):
+            raise TmuxLifeError(
+                f"{given} matches empty text: it would be seen in each empty line; a "
+                "program without a prompt has prompt=None"
+            )
+        return compiled
+
+
+def _ending_with(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    """The same up to the end of the text."""
+    # Flags in the pattern itself have to stand first.
+    given = _FLAGS.sub("", pattern.pattern)
+    end = "\n" if pattern.flags & re.VERBOSE else ""
+    return re.compile(rf"(?:{given}{end})\Z", pattern.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +271,12 @@ def resolve(argv: Sequence[str], path: str | None) -> tuple[str, ...]:
             raise TmuxLifeError(f"argument {word!r} of a program holds a NUL")
     found = which(argv[0], path)
     if found is None:
+        if os.path.isfile(argv[0]) and os.path.dirname(argv[0]):
+            raise TmuxLifeError(
+                f"program {argv[0]} may not be executed (no x permission); a script "
+                "can be given to its interpreter: [interpreter, script]",
+                program=argv[0],
+            )
         raise TmuxLifeError(
             f"program not found: {argv[0]} (PATH is {path or 'empty'})", program=argv[0]
         )
