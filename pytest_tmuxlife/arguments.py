@@ -58,7 +58,8 @@ def exit_status(name: str, value: object) -> None:
     Raises:
         TmuxLifeError: It is no whole number from 0 to 255.
     """
-    if not isinstance(value, int) or not 0 <= value <= 255:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 255:  # type: ignore[operator]
         raise refused(name, value, "an exit status, 0 to 255")
 
 

@@ -172,6 +172,28 @@ def test_client_leaves_no_descriptor_and_no_process(
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
+def test_client_that_is_closed_leaves_no_descriptor(
+    tmux_client_factory: ClientFactory,
+) -> None:
+    tmux_client_factory().detach()
+    before = os.listdir("/proc/self/fd")
+    tmux_client_factory().close()
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_client_that_is_detached_has_no_size(tmux_client: AttachedClient) -> None:
+    tmux_client.detach()
+    with pytest.raises(TmuxLifeError, match="is detached"):
+        tmux_client.resize(100, 30)
+
+
+def test_what_is_no_session_cannot_be_attached_to(
+    tmux_client_factory: ClientFactory, tmux_pane: Pane
+) -> None:
+    with pytest.raises(TmuxLifeError, match=r"session is .* must be a Session"):
+        tmux_client_factory(tmux_pane)  # type: ignore[arg-type]
+
+
 def test_client_that_nobody_reads_is_ended(
     tmux_client: AttachedClient, tmux_pane: Pane
 ) -> None:

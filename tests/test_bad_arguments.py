@@ -112,7 +112,7 @@ def test_look_that_cannot_be_called_is_refused(tmux_pane: Pane) -> None:
     assert said.startswith("look is 'x': must be a function")
 
 
-@pytest.mark.parametrize("code", ["0", 256, -1, 0.5])
+@pytest.mark.parametrize("code", ["0", 256, -1, 0.5, True])
 def test_code_that_no_program_exits_with_is_refused(tmux_pane: Pane, code: Any) -> None:
     said = refusal(expect(tmux_pane).to_have_exited, code)
     assert said == f"code is {code!r}: must be an exit status, 0 to 255"

@@ -71,9 +71,11 @@ def test_a_root_of_our_own_is_safe(place: Path) -> None:
     assert why_unsafe(place) is None
 
 
-@pytest.mark.parametrize("mode", [0o755, 0o710, 0o777, 0o701])
-def test_a_root_that_others_may_enter_is_refused(place: Path, mode: int) -> None:
-    """Its mode is named."""
+@pytest.mark.parametrize("mode", [0o755, 0o710, 0o777, 0o701, 0o000, 0o500])
+def test_a_root_that_others_may_enter_or_we_may_not_is_refused(
+    place: Path, mode: int
+) -> None:
+    """Its mode is named. One that we may not enter is made under an odd umask."""
     the_root(place).chmod(mode)
     assert why_unsafe(place) == f"has mode {mode:04o}, not 0700"
 

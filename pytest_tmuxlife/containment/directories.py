@@ -76,7 +76,7 @@ def why_unsafe_root(root: str) -> str | None:
         return "is there and not a directory"
     if found.st_uid != os.geteuid():
         return "belongs to another user"
-    if found.st_mode & 0o077:
+    if found.st_mode & 0o777 != 0o700:
         return f"has mode {stat.S_IMODE(found.st_mode):04o}, not 0700"
     return why_unsafe_parent(os.path.dirname(root))
 

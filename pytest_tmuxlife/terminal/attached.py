@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pexpect
 
+from pytest_tmuxlife import arguments
 from pytest_tmuxlife.clock import Deadline, backoff
 from pytest_tmuxlife.containment import kernel, own
 from pytest_tmuxlife.errors import PaneNotReady, ServerNotRunning, TmuxLifeError
+from pytest_tmuxlife.terminal.session import Session
 from pytest_tmuxlife.terminal.start.options import parse_size
 
 if TYPE_CHECKING:
-    from pytest_tmuxlife.terminal.session import Session
     from pytest_tmuxlife.terminal.tmux.client import Client
 
     _Spawn = pexpect.spawn[str]
@@ -40,11 +41,13 @@ class AttachedClient(_Spawn):
         name: As tmux names it: the path of its terminal.
 
     Raises:
-        TmuxLifeError: A size that cannot be.
+        TmuxLifeError: It is no session, or a size that cannot be.
         PaneNotReady: It did not get attached; has what it printed.
     """
 
     def __init__(self, session: Session, size: object = (80, 24)) -> None:
+        if not isinstance(session, Session):
+            raise arguments.refused("session", session, "a Session")
         try:
             columns, rows = parse_size(size)
         except ValueError as error:
@@ -104,6 +107,10 @@ class AttachedClient(_Spawn):
             wanted = parse_size((columns, rows))
         except ValueError as error:
             raise TmuxLifeError(f"resize to {columns!r}x{rows!r}: {error}") from None
+        if self.closed:
+            raise TmuxLifeError(
+                f"client {self.name} is detached: it has no terminal to resize"
+            )
         self.setwinsize(rows, columns)
         deadline = Deadline(self._tmux.scaled(None))
         look = "#{client_width} #{client_height}"
@@ -147,14 +154,21 @@ class AttachedClient(_Spawn):
             kernel.send_signal(self._pidfd, signal.SIGKILL)
             kernel.has_exited(self._pidfd, 10.0)
         self.wait()
-        own.disclaim(self.child_fd)
         self.close()
-        own.close(self._pidfd)
         if is_stuck:
             raise TmuxLifeError(
                 f"tmux client {self.name} (pid {self.pid}) did not end within "
                 f"{deadline.timeout:g} s after it was detached, and was killed"
             )
+
+    def close(self, force: bool = True) -> None:
+        """Close its terminal, as a person who shuts the window; see pexpect."""
+        if not self.closed:
+            own.disclaim(self.child_fd)
+        super().close(force)
+        if self._pidfd >= 0:
+            own.close(self._pidfd)
+            self._pidfd = -1
 
     def _ask(self, *arguments: str) -> str:
         try:
