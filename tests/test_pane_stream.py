@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import psutil
 import pytest
@@ -140,6 +141,16 @@ def test_stream_whose_pipe_is_taken_off_says_so(
         list(lines)
     lines.close()
     assert list(lines) == []
+
+
+def test_stream_of_a_server_that_is_stopped_says_so(tmux_pane: Pane) -> None:
+    with tmux_pane.follow(timeout=0.2) as lines:
+        os.kill(tmux_pane.server_pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(WaitTimeout, match=r"no line on .*is it stopped"):
+                next(lines)
+        finally:
+            os.kill(tmux_pane.server_pid, signal.SIGCONT)
 
 
 def test_pipe_of_somebody_else_is_left_alone(

@@ -40,7 +40,11 @@ def timed_out_anyhow(
     """
     try:
         return timed_out(pane, what, deadline)
-    except (PaneDied, ServerNotRunning):
+    except ServerNotRunning as error:
+        if error.timeout:
+            return unanswered(pane, what, deadline, error)
+        return _error(pane, what, deadline, state, None)
+    except PaneDied:
         return _error(pane, what, deadline, state, None)
 
 
