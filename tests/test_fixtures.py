@@ -256,6 +256,17 @@ def test_libtmux_sees_and_drives_the_same_server(
     assert [session.name for session in tmux_server.sessions][-1] == made.session_name
 
 
+def test_session_that_is_gone_is_none_of_libtmux_s(tmux_server: Server) -> None:
+    tmux_server.new_session()
+    gone = tmux_server.new_session()
+    gone.kill()
+    with pytest.raises(TmuxLifeError, match=rf"session \{gone.id} is gone"):
+        _ = gone.libtmux
+    tmux_server.kill()
+    with pytest.raises(TmuxLifeError, match=rf"session \{gone.id} is gone"):
+        _ = gone.libtmux
+
+
 # -- forks ---------------------------------------------------------------------
 
 

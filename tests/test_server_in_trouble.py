@@ -23,7 +23,7 @@ from peers import (
     says,
 )
 
-from pytest_tmuxlife import Pane, PaneDied, Server, ServerNotRunning
+from pytest_tmuxlife import Pane, PaneDied, Server, ServerNotRunning, Session
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.terminal.tmux.native import (
     NativeDoor,
@@ -47,6 +47,27 @@ def test_stopped_server_ends_each_call_in_a_timeout(
     assert len(os.listdir("/proc/self/fd")) == len(before)
     assert ask(door).status == 0
     assert tmux_server.cmd("list-sessions").ok
+
+
+@pytest.mark.tmux(timeout=0.5)
+def test_stopped_server_is_not_taken_for_an_empty_one(
+    tmux_server: Server, tmux_session: Session
+) -> None:
+    """What it has is not known: nobody is told that a session is gone."""
+    looks = (
+        lambda: tmux_server.sessions,
+        lambda: tmux_server.panes,
+        lambda: tmux_session.panes,
+        lambda: tmux_session.exists,
+        tmux_session.kill,
+    )
+    os.kill(tmux_server.pid, signal.SIGSTOP)
+    try:
+        for look in looks:
+            with pytest.raises(ServerNotRunning, match="did not answer"):
+                look()
+    finally:
+        os.kill(tmux_server.pid, signal.SIGCONT)
 
 
 def test_server_that_dies_in_the_middle_of_an_answer_is_said_to_be_gone(

@@ -70,10 +70,16 @@ class PaneDirectory:
         return session_id, pane
 
     def panes(self, *which: str) -> list[Pane]:
-        """Panes that ``list-panes`` with these arguments names."""
+        """Panes that ``list-panes`` with these arguments names.
+
+        Raises:
+            ServerNotRunning: The server is there, and does not answer.
+        """
         try:
             answer = self.client.call(["list-panes", *which, "-F", PANE_FORMAT])
-        except ServerNotRunning:
+        except ServerNotRunning as error:
+            if error.timeout:
+                raise
             return []
         lines = answer.stdout.decode("utf-8", "backslashreplace").splitlines()
         return [self.enter(line)[1] for line in lines]

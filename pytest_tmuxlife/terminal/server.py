@@ -141,16 +141,26 @@ class Server:
 
     @property
     def sessions(self) -> list[Session]:
-        """Its tmux sessions, those of the tested code too."""
+        """Its tmux sessions, those of the tested code too; empty once it has ended.
+
+        Raises:
+            ServerNotRunning: It is there, and does not answer.
+        """
         try:
             reply = self.cmd("list-sessions", "-F", "#{session_id}")
-        except ServerNotRunning:
+        except ServerNotRunning as error:
+            if error.timeout:
+                raise
             return []
         return [Session(self._directory, line) for line in reply.stdout]
 
     @property
     def panes(self) -> list[Pane]:
-        """All panes of all sessions."""
+        """All panes of all sessions; empty once it has ended.
+
+        Raises:
+            ServerNotRunning: It is there, and does not answer.
+        """
         self.start()
         return self._directory.panes("-a")
 

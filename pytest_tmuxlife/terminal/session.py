@@ -90,7 +90,11 @@ class Session:
 
     @property
     def panes(self) -> list[Pane]:
-        """Its panes, in tmux's order; empty once it is gone."""
+        """Its panes, in tmux's order; empty once it is gone.
+
+        Raises:
+            ServerNotRunning: The server is there, and does not answer.
+        """
         return self._directory.panes("-s", "-t", self.id)
 
     @property
@@ -109,10 +113,16 @@ class Session:
 
     @property
     def exists(self) -> bool:
-        """The server still has it."""
+        """The server still has it.
+
+        Raises:
+            ServerNotRunning: The server is there, and does not answer.
+        """
         try:
             answer = self._directory.client.call(["has-session", "-t", self.id])
-        except ServerNotRunning:
+        except ServerNotRunning as error:
+            if error.timeout:
+                raise
             return False
         return answer.status == 0
 
@@ -175,8 +185,13 @@ class Session:
 
     @property
     def libtmux(self) -> libtmux.Session:
-        """The same session as libtmux sees it."""
-        found: Any = self._directory.libtmux_server().sessions.get(session_id=self.id)
+        """The same session as libtmux sees it.
+
+        Raises:
+            TmuxLifeError: The session is gone.
+        """
+        sessions = self._directory.libtmux_server().sessions
+        found: Any = sessions.get(session_id=self.id, default=None)
         if found is None:
             raise TmuxLifeError(f"session {self.id} is gone", session=self.id)
         return found  # type: ignore[no-any-return]
