@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,16 @@ def test_background_output_does_not_confuse_the_next_command(tmux_pane: Pane) ->
 
 def test_duration_is_the_commands_own(tmux_pane: Pane) -> None:
     assert 0.3 <= tmux_pane.run("sleep 0.3").duration < 5
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_duration_does_not_count_the_command_before(
+    tmux_pane: Pane, tmp_path: Path, exact: bool
+) -> None:
+    tmux_pane.send_line("sleep 0.5; echo > ended")
+    duration = tmux_pane.run("true", exact=exact).duration
+    ended = (tmp_path / "ended").stat().st_mtime
+    assert time.time() - duration >= ended
 
 
 def test_dash_counts_its_prompts_too(tmux_server: Server) -> None:

@@ -52,6 +52,7 @@ class PromptRun(Run):
 
     def _typed_and_cut(self, command: str) -> CommandResult:
         lines = command.split("\n")
+        begun = self.deadline.elapsed
         start = self._type(lines[0])
         answer = self._await_answer(is_last=len(lines) == 1)
         for number, line in enumerate(lines[1:], 2):
@@ -59,7 +60,7 @@ class PromptRun(Run):
             answer = self._await_answer(is_last=number == len(lines))
         if answer == "rest":
             raise self._incomplete()
-        duration = self.deadline.elapsed
+        duration = self.deadline.elapsed - begun
         output, cut = self._output(start, lines)
         self.pane.typist.settle(at_prompt=True)
         return CommandResult(self.command, None, output, duration, cut)

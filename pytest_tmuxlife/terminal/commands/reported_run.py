@@ -55,6 +55,7 @@ class ReportedRun(Run):
         self._before_command()
         first = self.channel.last.number
         lines = self.command.split("\n")
+        begun = self.deadline.elapsed
         start = self._type(lines[0])
         record = self._await_answer(first, is_last=len(lines) == 1)
         for number, line in enumerate(lines[1:], 2):
@@ -67,7 +68,7 @@ class ReportedRun(Run):
             before = self.channel.last.number
             self._type(line, noting=True)
             record = self._await_answer(before, is_last=number == len(lines))
-        duration = self.deadline.elapsed
+        duration = self.deadline.elapsed - begun
         assert record is not None
         result = self._result(start, first, record, duration)
         self.pane.typist.settle(at_prompt=True)
