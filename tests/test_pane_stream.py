@@ -15,10 +15,13 @@ from pytest_tmuxlife import (
     PaneDied,
     PaneNotReady,
     Server,
+    ServerNotRunning,
+    Session,
     TmuxLifeError,
     WaitTimeout,
 )
 from pytest_tmuxlife.clock import Deadline
+from pytest_tmuxlife.terminal.dialogue import pipe
 from pytest_tmuxlife.terminal.dialogue.stream import LineStream
 from pytest_tmuxlife.terminal.sight.printed import plain_lines
 
@@ -109,6 +112,30 @@ def test_stream_of_a_pane_whose_program_has_ended_is_refused(
     pane.wait_for_exit()
     with pytest.raises(PaneDied, match="has ended"):
         pane.follow()
+
+
+@pytest.mark.parametrize("whole_server", [False, True])
+def test_stream_of_a_pane_that_is_gone_is_refused_at_once(
+    tmux_server: Server,
+    tmux_session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    whole_server: bool,
+) -> None:
+    """Its program ignores the hang-up and goes on; no cat begins for it."""
+    monkeypatch.setattr(pipe, "_CAT_LIMIT", 60.0)
+    line = "trap '' HUP; echo up; read word; exec sleep 100"
+    pane = tmux_session.split(["sh", "-c", line])
+    pane.wait_for_text("up")
+    if whole_server:
+        tmux_server.kill()
+    else:
+        tmux_server.cmd("kill-pane", "-t", pane.id)
+    started = Deadline(60)
+    with pytest.raises((PaneDied, ServerNotRunning)):
+        pane.follow()
+    assert started.elapsed < 40
+    pane.signal(signal.SIGKILL)
+    pane.wait_gone()
 
 
 def test_no_time_for_a_line_is_time_for_the_pipe(tmux_pane: Pane) -> None:

@@ -81,9 +81,15 @@ class PanePipe:
         state = "#{pane_pipe} #{?pane_in_mode,#{pane_mode},-}"
         refuse = f"display-message -p -t {pane.id} {quoted(state)}"
         self._is_on = True
-        found = pane.camera.ask(
-            "if-shell", "-F", "-t", pane.id, is_refused, refuse, command
-        )
+        try:
+            found = pane.camera.ask(
+                "if-shell", "-F", "-t", pane.id, is_refused, refuse, command
+            )
+        except TmuxLifeError as error:
+            # Refused, or nobody there to put it on: no cat comes. A server that is
+            # stopped may do it later.
+            self._is_on = isinstance(error, ServerNotRunning) and error.timeout > 0
+            raise
         if found.strip():
             self._is_on = False
             raise _refused(pane, *found.split())
