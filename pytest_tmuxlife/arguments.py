@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pytest_tmuxlife.errors import TmuxLifeError
 
 # More than a day. What poll(2) takes is some 24 days, and a limit can be scaled.
-_LONGEST = 100_000
+LONGEST = 100_000
 
 
 def text(name: str, value: object) -> str:
@@ -46,10 +46,10 @@ def seconds(name: str, value: object, *, may_be_zero: bool = True) -> float:
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         is_enough = value >= 0 if may_be_zero else value > 0
-        if is_enough and value <= _LONGEST:
+        if is_enough and value <= LONGEST:
             return value
     least = "at least 0" if may_be_zero else "more than 0"
-    raise refused(name, value, f"seconds, {least} and at most {_LONGEST}")
+    raise refused(name, value, f"seconds, {least} and at most {LONGEST}")
 
 
 def exit_status(name: str, value: object) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from pytest_tmuxlife.arguments import LONGEST
 from pytest_tmuxlife.containment.layers import SWITCHED, parse_without
 from pytest_tmuxlife.leaks.rules import IgnoreRule, parse_rule
 from pytest_tmuxlife.run_settings import Settings
@@ -54,11 +55,13 @@ class Setting:
 
 
 def _seconds(text: str) -> float:
-    return _number(text, "seconds, 0 or more", lambda value: value >= 0)
+    valid = f"seconds, 0 or more and at most {LONGEST}"
+    return _number(text, valid, lambda value: 0 <= value <= LONGEST)
 
 
 def _positive_seconds(text: str) -> float:
-    return _number(text, "seconds, more than 0", lambda value: value > 0)
+    valid = f"seconds, more than 0 and at most {LONGEST}"
+    return _number(text, valid, lambda value: 0 < value <= LONGEST)
 
 
 def _factor(text: str) -> float:

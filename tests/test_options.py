@@ -43,6 +43,15 @@ def test_unknown_option_of_a_call_is_refused_by_name(
     assert tmux_server.sessions == []
 
 
+@pytest.mark.parametrize("seconds", [0, -1, 1e9, float("inf"), float("nan")])
+def test_option_that_nobody_can_wait_for_is_refused(
+    tmux_server: Server, seconds: float
+) -> None:
+    said = "more than 0 seconds, and at most 100000"
+    with pytest.raises(TmuxLifeError, match=said):
+        tmux_server.new_pane(["cat"], timeout=seconds)
+
+
 def test_config_of_a_session_is_refused(tmux_server: Server, tmp_path: Path) -> None:
     """A server reads its configuration once."""
     with pytest.raises(TmuxLifeError, match="config is fixed when the server starts"):

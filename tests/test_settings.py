@@ -194,6 +194,14 @@ def test_bad_environment_value_is_a_usage_error(
     result.stderr.fnmatch_lines([f"ERROR: environment {variable}='{value}': {valid}*"])
 
 
+def test_limit_that_nobody_can_wait_for_is_a_usage_error(inner: Inner) -> None:
+    """poll(2) takes some 24 days."""
+    result = inner.run(SHOWS_TIMEOUT, "-o", "tmux_timeout=1e9")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    valid = "expected seconds, more than 0 and at most 100000"
+    result.stderr.fnmatch_lines([f"ERROR: ini tmux_timeout='1e9': {valid}*"])
+
+
 def test_every_setting_with_bad_values_is_tried() -> None:
     """All but the program's path, of which every text is one."""
     tried_elsewhere = {"tmux_bin", IGNORE.name}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from pytest_tmuxlife.arguments import environment
+from pytest_tmuxlife.arguments import LONGEST, environment
 from pytest_tmuxlife.errors import TmuxLifeError
 from pytest_tmuxlife.terminal.programs.presets import as_program
 from pytest_tmuxlife.terminal.programs.program import Program
@@ -146,8 +146,8 @@ def _flag(value: object) -> bool:
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError("expected seconds")
-    if not 0 < value < float("inf"):
-        raise ValueError("must be more than 0 seconds")
+    if not 0 < value <= LONGEST:
+        raise ValueError(f"must be more than 0 seconds, and at most {LONGEST}")
     return float(value)
 
 
