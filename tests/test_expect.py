@@ -152,6 +152,15 @@ def test_end_of_the_program_fails_at_once(tmux_server: Server) -> None:
     assert caught.value.screen is None
 
 
+def test_what_remains_of_an_ended_program_is_shown(tmux_server: Server) -> None:
+    pane = tmux_server.new_pane("echo last words; exit 3", remain_on_exit=True)
+    expect(pane).to_have_exited(3)
+    with pytest.raises(ExpectationFailed, match="has ended") as caught:
+        expect(pane).to_show("never")
+    assert caught.value.screen is not None
+    assert caught.value.screen.size == (80, 24)
+
+
 def test_end_of_the_server_fails_at_once(tmux_server: Server, tmux_pane: Pane) -> None:
     killer = threading.Timer(0.3, tmux_server.kill)
     killer.start()

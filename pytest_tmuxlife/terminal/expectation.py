@@ -80,7 +80,7 @@ class Expectation:
         """Its program shows its prompt and reads from it.
 
         Raises:
-            PaneNotReady: No prompt is known of the program.
+            PaneNotReady: As for `Pane.wait_for_prompt`.
         """
         __tracebackhide__ = True
         with self._expected("to be at its prompt", timeout):
@@ -94,6 +94,9 @@ class Expectation:
         Args:
             code: 0 to 255; None for any end, that by a signal too.
             timeout: Seconds; None for the pane's default.
+
+        Raises:
+            TmuxLifeError: As for `Pane.wait_for_exit`.
         """
         __tracebackhide__ = True
         if code is not None:
@@ -164,7 +167,11 @@ class Expectation:
             yield
         except WaitTimeout as error:
             raise self._failed(expected, timeout, str(error), error.screen) from None
-        except (PaneDied, ServerNotRunning) as error:
+        except PaneDied as error:
+            # One that remains after its program's end still shows something.
+            screen = self._screen()
+            raise self._failed(expected, timeout, str(error), screen) from None
+        except ServerNotRunning as error:
             raise self._failed(expected, timeout, str(error), None) from None
 
     def _screen(self) -> Screen | None:
