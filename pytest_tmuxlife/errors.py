@@ -87,7 +87,8 @@ class PaneNotReady(TmuxLifeError):
     ``busy``; ``continuation prompt``: it asks for the rest of an incomplete
     input; a mode of tmux, as ``copy-mode`` or ``view-mode``; ``unknown prompt``;
     ``piped``: it has a pipe already; ``refused``: a line with a syntax error.
-    Others say in words what was found. A program that has ended is `PaneDied`.
+    Others say in words what was found; the page on programs has them all. A program
+    that has ended is `PaneDied`.
     """
 
     pane: str

@@ -307,7 +307,7 @@ def tmux_pane(tmux_session: Session) -> Pane:
 def tmux_client_factory(
     request: pytest.FixtureRequest, _tmux_keeper: Keeper
 ) -> Iterator[ClientFactory]:
-    """``factory(session, size=(80, 24)) -> AttachedClient``; every one is ended."""
+    """``factory(session=None, size=(80, 24))`` attaches one more; each is ended."""
     from pytest_tmuxlife.terminal.attached import AttachedClient
 
     with contextlib.ExitStack() as clients:

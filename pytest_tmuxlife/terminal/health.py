@@ -18,10 +18,10 @@ class Health:
 
     Attributes:
         state: ``healthy``: the pane is there and its first process alive; the
-            server answers. ``dead``:
-            tmux keeps the pane of a process that has ended. ``missing``: tmux has no
-            such pane. ``zombie``: the process has ended, and tmux has not noticed.
-            ``server-down``: no tmux server. ``hung``: it does not answer.
+            server answers. ``dead``: tmux keeps the pane of a process that has ended.
+            ``missing``: tmux has no such pane. ``zombie``: the process has ended, and
+            tmux has not noticed. ``server-down``: no tmux server. ``hung``: it does
+            not answer within the default time limit.
         why: The same in words, with what is known besides.
         exit_status: Of a ``dead`` pane, where tmux tells; else None.
     """

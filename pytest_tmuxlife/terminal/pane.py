@@ -53,7 +53,11 @@ class Pane(Dialogue):
     def follow(self, timeout: float | None = None) -> LineStream:
         """The lines that it prints from now on, echo and prompts among them.
 
-        Each within *timeout* seconds. Raises PaneNotReady if it has a pipe already.
+        Each within *timeout* seconds; None for the default.
+
+        Raises:
+            PaneNotReady: It has a pipe already.
+            PaneDied: Its program has ended, or it is gone.
         """
         self.timeout(timeout)
         stream = LineStream(self, timeout)
@@ -131,10 +135,12 @@ class Pane(Dialogue):
             PaneNotReady: The pane is not at its prompt, nor a second later; no
                 prompt of its program is known; the command is incomplete; or
                 somebody else had typed there. The last two cancel the line.
-                With *exact*: it has a pipe already.
-            TmuxLifeError: With *check*: its program has no exit statuses. With
-                *exact*: its program is none of the shells that allow it.
-            CommandTimeout: It did not end in time; has the output so far.
+                With *exact*: it has a pipe already. Or the command was carried
+                out, and its status or output cannot be told: see `state`.
+            TmuxLifeError: The command holds what cannot be typed. With *check*: its
+                program has no exit statuses. With *exact*: its program is none of
+                the shells that allow it.
+            CommandTimeout: It did not end in time, and goes on; has the output so far.
             CommandFailed: With *check*: its status was not 0.
             PaneDied: The program ended.
         """

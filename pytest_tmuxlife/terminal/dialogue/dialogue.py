@@ -114,7 +114,8 @@ class Dialogue(PaneHandle):
 
         Args:
             pattern: Text as it is, or a compiled regular expression, which is
-                searched for in the rows joined by line feeds.
+                searched for in the rows joined by line feeds, with none behind the
+                last. An empty prompt of a preset is no row of it.
             timeout: Seconds, 0 for one look; None for the default.
             scope: ``screen``: what came since the last send, without its
                 echo; before any send all that there is, and of the alternate
