@@ -170,6 +170,18 @@ def test_stream_whose_pipe_is_taken_off_says_so(
     assert list(lines) == []
 
 
+def test_line_that_has_begun_before_the_stream_is_its_rest(
+    tmux_server: Server,
+) -> None:
+    """Also if the program goes to the place where that begins, as fish does."""
+    program = "printf before; read go; printf ' no\\r\\033[6Crest\\n'; read go"
+    pane = tmux_server.new_pane(f"stty -echo; {program}")
+    pane.wait_for_text("before")
+    with pane.follow() as lines:
+        pane.send_key("Enter")
+        assert next(lines) == "rest"
+
+
 def test_stream_of_a_server_that_is_stopped_says_so(tmux_pane: Pane) -> None:
     with tmux_pane.follow(timeout=0.2) as lines:
         os.kill(tmux_pane.server_pid, signal.SIGSTOP)

@@ -56,6 +56,8 @@ class LineStream:
             raise
 
     def _open(self) -> None:
+        # A line editor may draw the line anew, from the column behind its prompt.
+        self._column = self._pane.camera.screen().cursor_x
         self._pipe.open()
         # What is given is for each line, and may be 0.
         deadline = Deadline(self._pane.timeout(None))
@@ -121,7 +123,9 @@ class LineStream:
 
     def _take_in(self, lines: list[bytes]) -> None:
         for line in lines:
-            self._lines += plain_lines(line.decode("utf-8", "backslashreplace"))
+            text = line.decode("utf-8", "backslashreplace")
+            self._lines += plain_lines(text, self._column)
+            self._column = 0
 
     def _wait(self, deadline: Deadline) -> None:
         if deadline.expired:

@@ -24,28 +24,35 @@ _PIECE = re.compile(
 _LAST_COLUMN = 9999
 
 
-def plain_lines(text: str) -> list[str]:
+def plain_lines(text: str, column: int = 0) -> list[str]:
     """What one printed line shows: colours and other controls taken out.
 
     Of what was written over, the last. A line that moves the cursor to another row is
     several.
+
+    Args:
+        text: The line, without its line feed.
+        column: Where the cursor was; what stood before that is left out.
     """
     text = text.removesuffix("\r")
     if text.isprintable():
         return [text]
-    shown = [_Row().written(piece) for piece in _MOVE.split(text)]
+    first, *others = _MOVE.split(text)
+    shown = [_Row(column).written(first)]
+    shown += [_Row(0).written(piece) for piece in others]
     return shown if len(shown) == 1 else [line for line in shown if line.strip()]
 
 
 class _Row:
     """One row that is written to: a text for each column.
 
-    That of the second column of a wide character is empty.
+    That of the second column of a wide character is empty, and so are those before
+    the *column* at which it begins.
     """
 
-    def __init__(self) -> None:
-        self._cells: list[str] = []
-        self._column = 0
+    def __init__(self, column: int) -> None:
+        self._cells = [""] * column
+        self._column = column
 
     def written(self, text: str) -> str:
         """What it shows after *text*."""
