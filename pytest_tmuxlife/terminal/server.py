@@ -258,6 +258,7 @@ class Server:
         Raises:
             TmuxLifeError: An option, a name or a program that cannot be.
             WaitTimeout: The prompt did not come; shows the screen.
+            PaneNotReady: Nor can it: tmux shows a mistake in ``config`` (3.3a).
             PaneDied: The program ended at once.
         """
         session, _ = self._new(name, options, "new_session")
