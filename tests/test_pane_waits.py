@@ -278,3 +278,12 @@ def test_waits_leave_no_descriptor_behind(tmux_pane: Pane) -> None:
         tmux_pane.send_line("echo MARK")
         tmux_pane.wait_for_text("MARK")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("question", ["sure? ", "sicher, 日本? "])
+def test_blank_behind_a_question_is_in_the_row_of_the_cursor(
+    tmux_pane: Pane, question: str
+) -> None:
+    tmux_pane.send_line(f"read -p '{question}' word")
+    asked = re.compile(rf"^{re.escape(question)}$")
+    assert tmux_pane.wait_for_text(asked, scope="line")[0] == question

@@ -120,8 +120,8 @@ class Dialogue(PaneHandle):
             scope: ``screen``: what came since the last send, without its
                 echo; before any send all that there is, and of the alternate
                 screen of full-screen programs always. ``line``: the cursor's
-                line, what is typed there included. ``history``: all that the
-                pane has kept, echo included.
+                row, what is typed there included. ``history``: all that the
+                pane has kept, echo included, without trailing blanks.
 
         After keys that recall or edit a line (``Up``, ``C-a``) its echo is not
         known as such: wait for what the line does not hold.

@@ -23,6 +23,7 @@ from pytest_tmuxlife.terminal.dialogue.handle import PaneHandle
 from pytest_tmuxlife.terminal.dialogue.inotify import Writes
 from pytest_tmuxlife.terminal.dialogue.timeouts import timed_out, unanswered
 from pytest_tmuxlife.terminal.sight.screen import Grid
+from pytest_tmuxlife.terminal.sight.width import width
 from pytest_tmuxlife.terminal.tmux.client import limited_by
 
 Scope = Literal["screen", "line", "history"]
@@ -240,4 +241,7 @@ class Waits:
             return "\n".join(pane.typist.visible_lines(pane.launch.pattern))
 
     def _cursor_line(self) -> str:
-        return self._pane.camera.screen().cursor_line
+        grid = self._pane.camera.screen()
+        line = grid.cursor_line
+        # tmux leaves the blanks at its end out: a question ends with one.
+        return line + " " * (grid.cursor_x - width(line))
