@@ -5,27 +5,36 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from pytest_tmuxlife.errors import TmuxLifeError
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Raise what a closed descriptor, or too many of them, means here.
 
-    Raises:
-        TmuxLifeError: In place of an OSError with EBADF, EMFILE or ENFILE, which is
-            its cause.
+def explained(
+    function: Callable[_Arguments, _Result],
+) -> Callable[_Arguments, _Result]:
+    """*function*, which says what a closed descriptor, or too many of them, means.
+
+    It raises TmuxLifeError in place of an OSError with EBADF, EMFILE or ENFILE, which
+    is its cause.
     """
-    try:
-        yield
-    except OSError as error:
-        reason = _reason(error)
-        if reason is None:
-            raise
-        raise TmuxLifeError(reason, errno=error.errno) from error
+
+    @wraps(function)
+    def carry_out(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            reason = _reason(error)
+            if reason is None:
+                raise
+            raise TmuxLifeError(reason, errno=error.errno) from error
+
+    return carry_out
 
 
 def _reason(error: OSError) -> str | None:

@@ -183,7 +183,7 @@ def test_lost_helper_ends_the_run_without_an_internal_error(inner: Inner) -> Non
     result.stdout.fnmatch_lines(
         [
             "*_ ERROR at teardown of test_kills_the_helper _*",
-            "the reaper (pid *) is gone (was it killed[?]); what it held is ended, *",
+            "ReaperDied: the reaper (pid *) is gone (was it killed[?]); what it held *",
             "*!!! pytest-tmuxlife: the reaper (pid *) is gone *",
         ]
     )

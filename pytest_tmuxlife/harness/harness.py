@@ -92,7 +92,7 @@ class Harness(Lending):
         if self.strays or self.unfinished or self.shared is not None:
             self._finish_all()
 
-    @explained()
+    @explained
     def _finish_all(self) -> None:
         self.finish_strays()
         if self.shared is not None:
@@ -123,7 +123,7 @@ class Harness(Lending):
             kept=self._kept,
         )
 
-    @explained()
+    @explained
     def close(self) -> None:
         """End the reaper and with it all that is left of the run."""
         reaper = self._reaper

@@ -68,7 +68,7 @@ class Keeper:
     strays: list[Leak] = field(default_factory=list)
     more_follow: bool = False
 
-    @explained()
+    @explained
     def open_server(self, given: Mapping[str, Any], where: str) -> Server:
         """A server of the test's own; it starts when it is first used.
 
@@ -188,7 +188,7 @@ class Keeper:
         shared.claim(self.options)
         self.shared = shared
 
-    @explained()
+    @explained
     def end(self, *, spare_survivors: bool) -> None:
         """End every server, give the verdicts, and end what outlived them.
 

@@ -103,7 +103,7 @@ class Lending:
             reaper is not None and reaper.owner.is_this_process and not reaper.is_alive
         )
 
-    @explained()
+    @explained
     def require_tmux(self) -> str:
         """Path of a tmux that is new enough.
 

@@ -56,18 +56,40 @@ class Outcome:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Fail the teardown of a test that left something."""
+        if call.excinfo is not None:
+            from pytest_tmuxlife.hooks.tracebacks import leave_out_own_lines
+
+            leave_out_own_lines(call.excinfo)
         report = yield
-        died = _reaper_died(call.excinfo)
-        if died is not None:
-            stop(item.session, str(died))
-            if call.when != "call" and call.excinfo is not None:
-                # Where in our fixtures it was noticed is nobody's concern.
-                report.longrepr = call.excinfo.getrepr(style="value")
+        if call.excinfo is not None:
+            self._look_at_error(item, call, call.excinfo, report)
         if call.when != "teardown":
             self._has_passed = call.when == "call" and report.passed
         else:
             self._report_finding(item, call, report)
         return report
+
+    def _look_at_error(
+        self,
+        item: pytest.Item,
+        call: pytest.CallInfo[None],
+        excinfo: pytest.ExceptionInfo[BaseException],
+        report: pytest.TestReport,
+    ) -> None:
+        from pytest_tmuxlife.hooks.tracebacks import (
+            in_one_sentence,
+            is_met_in_fixtures,
+        )
+
+        died = _reaper_died(excinfo)
+        if died is not None:
+            stop(item.session, str(died))
+        if self._config.option.fulltrace:
+            return
+        is_helper = died is not None and call.when != "call"
+        if is_helper or is_met_in_fixtures(excinfo):
+            # Where in our fixtures it was noticed is nobody's concern.
+            report.longrepr = in_one_sentence(excinfo)
 
     def _report_finding(
         self,
@@ -201,11 +223,9 @@ def _as_record(finding: Finding, report: pytest.TestReport | None = None) -> Rec
 
 
 def _reaper_died(
-    excinfo: pytest.ExceptionInfo[BaseException] | None,
+    excinfo: pytest.ExceptionInfo[BaseException],
 ) -> BaseException | None:
     """The loss of a helper, alone or among the errors of a teardown."""
-    if excinfo is None:
-        return None
     if isinstance(excinfo.value, BaseExceptionGroup):
         return excinfo.value.subgroup(ReaperDied)
     return excinfo.value if isinstance(excinfo.value, ReaperDied) else None

@@ -179,7 +179,7 @@ class Server:
 
     # -- what it does -------------------------------------------------------
 
-    @explained()
+    @explained
     def start(self) -> None:
         """Start the server without a session, if it was never started.
 
@@ -279,7 +279,7 @@ class Server:
         _, pane = self._new(None, options, "new_pane")
         return pane
 
-    @explained()
+    @explained
     def _new(
         self,
         name: str | None,
