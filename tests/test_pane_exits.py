@@ -75,6 +75,23 @@ def test_exit_status_is_exact(
     no_wait_leaves_an_option(tmux_server)
 
 
+def test_status_is_told_while_the_process_is_waited_for(kernel: None) -> None:
+    """Asked in that very moment, the kernel says once in 500 times that it is gone."""
+    for _ in range(500):
+        pid = os.posix_spawn("/bin/false", ["false"], {})
+        pidfd = os.pidfd_open(pid)
+        waiter = threading.Thread(target=os.waitpid, args=(pid, 0))
+        waiter.start()
+        try:
+            status = None
+            while status is None:
+                status = exits.kernel_status(pidfd)
+        finally:
+            waiter.join()
+            os.close(pidfd)
+        assert status == ExitStatus(1, None)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_signal_that_ended_it_is_exact(
     tmux_server: Server, tmux_pane: Pane, number: int, teller: str

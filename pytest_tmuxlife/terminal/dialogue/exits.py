@@ -81,6 +81,15 @@ def kernel_status(pidfd: int) -> ExitStatus | None:
     Raises:
         OSError: The kernel does not know.
     """
+    try:
+        return _asked_kernel(pidfd)
+    except ProcessLookupError:
+        # The kernel looks for what is kept of an ended process first, and then for
+        # the process: between the two it was waited for. Now the first is there.
+        return _asked_kernel(pidfd)
+
+
+def _asked_kernel(pidfd: int) -> ExitStatus | None:
     info = bytearray(_INFO_SIZE)
     struct.pack_into("=Q", info, 0, _INFO_EXIT)
     fcntl.ioctl(pidfd, _GET_INFO, info)
