@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from pytest_tmuxlife import arguments
 from pytest_tmuxlife.clock import Deadline
 from pytest_tmuxlife.errors import (
     ExpectationFailed,
@@ -146,8 +147,12 @@ class LeakCheck:
 
         Args:
             grace: Seconds in which what is on its way out may go.
+
+        Raises:
+            TmuxLifeError: A grace that cannot be waited.
+            ServerNotRunning: A server is there, and does not answer.
         """
-        deadline = Deadline(grace)
+        deadline = Deadline(arguments.seconds("grace", grace))
         leaks = self._keeper.check(grace)
         if self._middle is not None:
             leaks += self._middle.look(deadline.remaining, self._keeper.all_rules)

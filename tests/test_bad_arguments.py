@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_tmuxlife import (
+    LeakCheck,
     Pane,
     PaneDied,
     Program,
@@ -156,6 +157,15 @@ def test_call_of_no_time_is_refused(tmux_server: Server, tmux_pane: Pane) -> Non
 def test_input_that_is_no_bytes_is_refused(tmux_server: Server) -> None:
     said = refusal(tmux_server.cmd, "load-buffer", "-", stdin="x")
     assert said == "stdin is 'x': must be bytes"
+
+
+def test_grace_that_cannot_be_waited_is_refused(
+    tmux_leaks: LeakCheck, tmux_pane: Pane
+) -> None:
+    for seconds in NO_SECONDS:
+        said = refusal(tmux_leaks.check, seconds)
+        assert said.startswith(f"grace is {seconds!r}: must be seconds, at least 0")
+        assert refusal(tmux_leaks.assert_none, grace=seconds) == said
 
 
 @pytest.mark.parametrize("name", [5, b"x", ["x"]])
