@@ -31,6 +31,18 @@ def leave_a_dead_pane(server: Server) -> str:
     return pane
 
 
+def have_it_waited_for(server: Server, pane: str) -> None:
+    """On return tmux has waited for the process of a dead pane, and so it has ended."""
+    look = ("display-message", "-p", "-t", pane, "#{pane_dead_status}")
+
+    def is_waited_for() -> bool:
+        # It loses a SIGCHLD that comes while it runs utempter.
+        server.cmd("run-shell", "-b", "true")
+        return server.cmd(*look).stdout == ["3"]
+
+    assert eventually(is_waited_for, LIMIT)
+
+
 def how_it_ended(pane: Pane) -> ExitStatus | None:
     return pane.health().exit_status
 
@@ -40,6 +52,7 @@ def test_pane_that_had_ended_before_anybody_asked_is_listed(
 ) -> None:
     """Though tmux 3.8 does not tell its pid any more."""
     dead = leave_a_dead_pane(tmux_server)
+    have_it_waited_for(tmux_server, dead)
     first, second = tmux_server.panes
     assert first is tmux_pane
     assert second.id == dead
