@@ -168,17 +168,25 @@ def _insist(
 ) -> ExitStatus:
     """What *ask* gives once tmux has waited for its child."""
     reaping = Deadline(max(deadline.remaining, _REAPING * pane.timeout_scale))
+    status = _told_within(pane, ask, reaping)
+    if status is None:
+        state = (
+            f"is a zombie: its parent, tmux server {pane.server_pid}, does not wait "
+            "for it"
+        )
+        raise timed_out_anyhow(pane, "exit", deadline, state)
+    return status
+
+
+def _told_within(
+    pane: PaneHandle, ask: Callable[[], ExitStatus | None], reaping: Deadline
+) -> ExitStatus | None:
+    """What *ask* gives, tmux being reminded of its child; None if nothing by then."""
     reminder = Deadline(_REMINDER)
     for pause in backoff(0.0005, 0.02):
         status = ask()
-        if status is not None:
+        if status is not None or reaping.expired:
             return status
-        if reaping.expired:
-            state = (
-                "is a zombie: its parent, tmux server "
-                f"{pane.server_pid}, does not wait for it"
-            )
-            raise timed_out_anyhow(pane, "exit", deadline, state)
         if reminder.expired:
             _have_a_child_end(pane)
             reminder = Deadline(_REMINDER)
@@ -237,15 +245,9 @@ def _remaining(pane: PaneHandle) -> Iterator[None]:
 
 def status_of_dead(pane: PaneHandle) -> ExitStatus | None:
     """How the program of a pane that is dead has ended; None if tmux does not say."""
-    limit = Deadline(_REAPING * pane.timeout_scale)
     # It closes its terminal, and is dead with that, a moment before it ends.
-    for pause in backoff(0.001, _REMINDER):
-        status = kept_status(pane)
-        if status is not None or limit.expired:
-            return status
-        _have_a_child_end(pane)
-        select.select([], [], [], pause)
-    raise AssertionError("backoff never ends")
+    reaping = Deadline(_REAPING * pane.timeout_scale)
+    return _told_within(pane, lambda: kept_status(pane), reaping)
 
 
 def kept_status(pane: PaneHandle) -> ExitStatus | None:

@@ -139,7 +139,7 @@ class LineStream:
         self._pipe.wait(pause, beside=pidfd)
 
     def _pane_stays(self) -> bool:
-        """All that the ended program has printed is on its way through the pipe."""
+        """Tmux keeps it after its program's end, or runs another one in it."""
         try:
             return self._pane.camera.screen().dead or is_replaced(self._pane)
         except (PaneDied, ServerNotRunning):
