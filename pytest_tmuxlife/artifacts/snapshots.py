@@ -6,12 +6,12 @@ Knows texts only, neither panes nor pytest.
 from __future__ import annotations
 
 # Imported at each start of pytest, so it imports little.
-import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pytest_tmuxlife.containment.files import write_whole
 from pytest_tmuxlife.errors import TmuxLifeError
 
 DIRECTORY = "__snapshots__"
@@ -96,15 +96,7 @@ class Snapshot:
         if self.is_same(text):
             return
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        temporary = f"{self.path}.{os.getpid()}"
-        try:
-            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-                file.write(comparable(text))
-            os.replace(temporary, self.path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        write_whole(self.path, comparable(text))
 
     def is_same(self, text: str) -> bool:
         """That is stored."""

@@ -1,4 +1,4 @@
-"""Directories of ours, and the small files in them that outlive a crash.
+"""Directories of ours, the small files in them that outlive a crash, and others.
 
 Runs in the helpers too.
 """
@@ -89,6 +89,22 @@ def make(path: str, content: bytes | None) -> None:
         os.write(fd, content)
     finally:
         os.close(fd)
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a text file of the user's, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written; what was there stays as it was.
+    """
+    unfinished = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(unfinished, path)
+    finally:
+        # There is none any more once it has taken its place.
+        unlink_if_there(unfinished)
 
 
 def write_record(path: str, fields: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_tmuxlife.containment.files import write_whole
 from pytest_tmuxlife.leaks.record import Record
 
 # Of the shape; raised when a field changes its meaning or goes away.
@@ -48,15 +49,7 @@ def write(path: str, content: Record) -> None:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         return
-    path = os.path.realpath(path)
-    unfinished = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
+    write_whole(os.path.realpath(path), text)
 
 
 def _is_special(path: str) -> bool:
